@@ -1,0 +1,62 @@
+"""wsss-bench: what image labels are worth in segmentation. Public names are imported when they are first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.api import (
+        Dataset,
+        Item,
+        MaskMethod,
+        Masks,
+        Method,
+        Pixels,
+        Plugin,
+        Pretrained,
+        Task,
+        maps_only,
+    )
+    from bench.errors import BenchError, DataError, MachineError, PluginError, UsageError
+    from bench.hookspecs import hookimpl
+
+__all__ = [
+    "BenchError",
+    "DataError",
+    "Dataset",
+    "Item",
+    "MachineError",
+    "MaskMethod",
+    "Masks",
+    "Method",
+    "Pixels",
+    "Plugin",
+    "PluginError",
+    "Pretrained",
+    "Task",
+    "UsageError",
+    "hookimpl",
+    "maps_only",
+]
+
+_HOME = {
+    "bench.api": "Dataset Item MaskMethod Masks Method Pixels Plugin Pretrained Task maps_only",
+    "bench.errors": "BenchError DataError MachineError PluginError UsageError",
+    "bench.hookspecs": "hookimpl",
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("wsss-bench")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

@@ -1,0 +1,181 @@
+"""`bench run`: the command line becomes a RunRequest. Nothing here imports torch or an installed plugin."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import plugins, protocol
+from bench.cli_flags import flags
+from bench.errors import UsageError
+from bench.request import RunRequest, Setting
+
+
+def _complete(kind: str) -> Any:
+    """Completion for a comma list of names of a kind."""
+
+    def names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        known = list(protocol.PROTOCOLS) if kind == "protocols" else [*plugins.offers(kind), "all"]
+        return [before + comma + name for name in known if name.startswith(last)]
+
+    return names
+
+
+@click.command()
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    required=True,
+    metavar="M[,M]",
+    shell_complete=_complete("methods"),
+    help="Methods by name, or `all`; may be repeated.",
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    required=True,
+    metavar="D[,D]",
+    shell_complete=_complete("datasets"),
+    help="Data sets by name, or `all`; may be repeated.",
+)
+@click.option(
+    "--protocol",
+    "rules",
+    default="paper",
+    show_default=True,
+    metavar="P",
+    shell_complete=_complete("protocols"),
+    help="The rules of the comparison: paper, quick or smoke.",
+)
+@click.option(
+    "--seed", "seeds", multiple=True, default=["0"], metavar="N[,N]", help="Seeds; each makes a run. [default: 0]"
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="[OBJ.]K=V",
+    help="A setting of a plugin or of `protocol`; without OBJ of every chosen method that has it.",
+)
+@click.option("--data-root", "roots", multiple=True, metavar="[D=]PATH", help="Folder of the data (of data set D).")
+@click.option(
+    "--out",
+    default="runs",
+    envvar="BENCH_RUNS",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where results go; the same command again continues there.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--plugin",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .py file that offers methods or data sets.",
+)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), metavar="N", help="Cells at a time.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop a cell that takes longer."
+)
+@click.option("--fresh", is_flag=True, help="Make every artifact again.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
+def run(**options: Any) -> int:
+    """Fit methods on image labels, train the same U-Net on their proxies, and print the Dice table.
+
+    \b
+    bench run --method gradcam_resnet50,otsu --dataset isic --data-root ISIC --protocol quick --seed 0,1,2
+    """
+    request = parse(**options)
+    from bench.run import run as run_cells
+
+    return run_cells(request)
+
+
+def parse(
+    methods: tuple[str, ...],
+    datasets: tuple[str, ...],
+    rules: str,
+    seeds: tuple[str, ...],
+    settings: tuple[str, ...],
+    roots: tuple[str, ...],
+    files: tuple[Path, ...],
+    device: str,
+    **plain: Any,
+) -> RunRequest:
+    """The request of a command line; UsageError (exit 2) for what does not exist or does not parse."""
+    for file in files:
+        plugins.load_file(file)
+    chosen = _names("methods", methods)
+    on = _names("datasets", datasets)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
+    split = [_setting(text, (*chosen, *on)) for text in settings]
+    changes = {key: text for owner, key, text in split if owner == "protocol"}
+    return RunRequest(
+        methods=chosen,
+        datasets=on,
+        protocol=protocol.change(protocol.find(rules), changes),
+        seeds=_seeds(seeds),
+        settings=tuple(s for s in split if s[0] != "protocol"),
+        data_roots=dict(_root(text, on) for text in roots),
+        plugins=files,
+        device=device,
+        **plain,
+        **vars(flags()),
+    )
+
+
+def _listed(texts: tuple[str, ...]) -> list[str]:
+    """Repeated comma lists as one list without repeats, in order."""
+    return list(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
+
+
+def _names(kind: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    listed = _listed(texts)
+    if "all" in listed:
+        return tuple(plugins.names(kind))
+    if not listed:
+        raise UsageError(f"no {plugins.SINGULAR[kind]} is named; `bench list {kind}` shows what there is")
+    for name in listed:
+        plugins.check_name(kind, name)
+    return tuple(listed)
+
+
+def _seeds(texts: tuple[str, ...]) -> tuple[int, ...]:
+    listed = _listed(texts)
+    wrong = [text for text in listed if not re.fullmatch(r"[0-9]{1,9}", text)]
+    if wrong or not listed:
+        raise UsageError(f"--seed takes whole numbers from 0, as in 0,1,2, not {', '.join(map(repr, wrong or texts))}")
+    return tuple(dict.fromkeys(int(text) for text in listed))
+
+
+def _setting(text: str, chosen: tuple[str, ...]) -> Setting:
+    """`[OBJ.]k=v` -> (OBJ or None, k, v). The first part is OBJ where something is called that; else it is a field."""
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
+        raise UsageError(f"--set takes [OBJ.]NAME=VALUE, not {text!r}")
+    owner, dot, field = key.partition(".")
+    if dot and (owner in chosen or owner == "protocol"):
+        return owner, field, value
+    if dot and any(owner in plugins.names(kind) for kind in plugins.KINDS):
+        raise UsageError(f"--set {text}: {owner} is no part of this run, which has {', '.join(chosen)}")
+    return None, key, value
+
+
+def _root(text: str, datasets: tuple[str, ...]) -> tuple[str | None, Path]:
+    """`[D=]PATH`; a path with = in it counts as one unless a data set of this run is called like its start."""
+    name, equals, path = text.partition("=")
+    if equals and name in datasets:
+        return name, Path(path)
+    if equals and name in plugins.names("datasets"):
+        raise UsageError(f"--data-root {text}: {name} is no part of this run")
+    return None, Path(text)

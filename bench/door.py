@@ -1,0 +1,78 @@
+"""The one door to masks. Only the harness walks through it; what a method has declared is handed to it, the rest it never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.api import Dataset, Item, Pixels
+from bench.errors import DataError
+from bench.samples import Samples, first, identity
+from bench.store import Artifact, Record, Store, cache_root, digest, write_json
+from bench.view import TARGETS
+
+THREADS, AHEAD = 4, 32
+MASKED = ("masks", "val", "test")
+
+
+class Door:
+    """Masks of one data set: native ones for scoring, squashed ones for training."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def numbers(self, split: str, count: int | None, seed: int) -> list[int]:
+        """Which images of a split `count` masks belong to: the first of a seeded permutation; all where count is None."""
+        return first(self.samples[split], count, seed)
+
+    def key(self, split: str, numbers: Sequence[int], size: int) -> dict[str, object]:
+        """What decides a set of squashed masks."""
+        ids = [self.samples[split][n].id for n in numbers]
+        dataset = identity(self.samples.dataset)
+        return {"dataset": dataset, "split": split, "content": self.samples.hashes[split], "ids": ids, "size": size}
+
+    def masks(self, split: str, numbers: Sequence[int], size: int) -> Artifact:
+        """(N, size, size) uint8 masks in a folder of their own, apart from the views; nearest, so that no value is invented."""
+        store = Store(cache_root() / "masks")
+        items = [self.samples[split][n] for n in numbers]
+        return store.make("masks", self.key(split, numbers, size), lambda folder: self._fill(folder, items, size))
+
+    def native(self, split: str) -> Iterator[Pixels]:
+        """The masks of a split in order, each at its own size."""
+        items = self.samples[split]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(items), AHEAD):  # not all at once: full-size masks would fill the memory
+                yield from pool.map(lambda item: open_mask(self.samples.dataset, item), items[start : start + AHEAD])
+
+    def check(self) -> None:
+        """Open every mask once, before anything trains; DataError names the first faulty one. Remembered until a file changes."""
+        content = digest([identity(self.samples.dataset), [self.samples.hashes[s] for s in MASKED]])
+        seen = cache_root() / "checked" / f"{content}.json"
+        if seen.exists():
+            return
+        counts = {split: sum(1 for _ in self.native(split)) for split in MASKED}
+        write_json(seen, counts)
+
+    def _fill(self, folder: Path, items: Sequence[Item], size: int) -> Record:
+        stack = np.empty((len(items), size, size), np.uint8)
+        for number, item in enumerate(items):
+            stack[number] = squash_mask(open_mask(self.samples.dataset, item), size)
+        np.save(folder / TARGETS, stack)
+        return Record()
+
+
+def open_mask(dataset: Dataset, item: Item) -> Pixels:
+    """The mask of an image; DataError where it has none."""
+    mask = dataset.mask(item)
+    if mask is None:
+        raise DataError(f"image {item.id} of data set {dataset.name} has no mask; add its mask or take the image out of the split")
+    return mask
+
+
+def squash_mask(mask: Pixels, size: int) -> Pixels:
+    """(H, W) -> (size, size), nearest."""
+    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))

@@ -1,0 +1,278 @@
+"""Plugins: their names from packaging metadata without importing any, and their classes when they are asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError, PluginError, UsageError
+from bench.settings import instantiate as instantiate
+from bench.source import parse, source_file, summary
+
+if TYPE_CHECKING:
+    import click
+    import pluggy
+
+KINDS = ("methods", "datasets")
+SINGULAR = {"methods": "method", "datasets": "data set", "commands": "command"}
+_LOOSE = "bench_plugin_"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A name in the packaging metadata and the modules that claim it (more than one: an error once it is asked for)."""
+
+    kind: str
+    name: str
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The line beside the name, from the module's source; what is wrong where the plugin cannot load."""
+        if len(self.modules) > 1:
+            return f"offered twice: by {' and by '.join(self.claims)}"
+        file = source_file(self.modules[0])
+        return summary(file, self.name) if file else f"does not load: there is no module {self.modules[0]}"
+
+    @property
+    def claims(self) -> list[str]:
+        return [f"{module} ({package})" for module, package in zip(self.modules, self.packages, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Origin:
+    kind: str
+    module: str
+    file: Path | None
+
+
+_origins: dict[type, _Origin] = {}
+"""Where each loaded class comes from, so that a child process can load it again."""
+_files: dict[Path, tuple[type, ...]] = {}
+"""Loose plugin files by path, with what they offer."""
+
+
+def offers(kind: str) -> dict[str, Offer]:
+    """Every installed plugin of a kind (`methods`, `datasets`, `commands`), sorted by name."""
+    found: dict[str, dict[str, str]] = {}
+    for point in entry_points(group=f"wsss_bench.{kind}"):
+        found.setdefault(point.name, {})[point.value] = _package(point)
+    return {name: Offer(kind, name, tuple(by), tuple(by.values())) for name, by in sorted(found.items())}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "no package"
+
+
+def names(kind: str) -> list[str]:
+    """The names of a kind that can be asked for: the installed ones and those of loaded files."""
+    return sorted({*offers(kind), *(c.name for c in _loose(kind))})
+
+
+def check_name(kind: str, name: str) -> None:
+    """UsageError with near names where nothing of that kind is called `name`; nothing is imported."""
+    known = names(kind)
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"`bench list {kind}` shows what there is"
+    raise UsageError(f"no {SINGULAR[kind]} is called {name}; {hint}")
+
+
+def load(kind: str, name: str) -> type[Any]:
+    """The class of one plugin; imports its module and nothing else.
+
+    UsageError for an unknown name; PluginError where the module does not load, does not offer the name, or another claims it.
+    """
+    check_name(kind, name)
+    offer = offers(kind).get(name)
+    loose = [c for c in _loose(kind) if c.name == name]
+    claims = [*(offer.claims if offer else []), *(str(_origins[c].file) for c in loose)]
+    if len(claims) > 1:
+        raise PluginError(
+            f"{SINGULAR[kind]} {name} is offered twice: by {' and by '.join(claims)}; rename or remove one"
+        )
+    if loose:
+        return loose[0]
+    assert offer is not None
+    module = _import(offer)
+    return _pick(kind, name, module, None, f"its entry point {name} = {offer.modules[0]!r}")
+
+
+def load_command(name: str) -> click.Command:
+    """The command that an installed plugin adds to `bench` under this name."""
+    offer = offers("commands")[name]
+    if len(offer.modules) > 1:
+        raise PluginError(f"command {name} is offered twice: by {' and by '.join(offer.claims)}; remove one")
+    module = _import(offer)
+    commands: list[click.Command] = [c for c in _offered("commands", module) if c.name == name]
+    if len(commands) != 1:
+        raise PluginError(f"module {module.__name__} offers {len(commands)} commands called {name}, not one")
+    return commands[0]
+
+
+def load_file(path: Path) -> tuple[type[Any], ...]:
+    """What a loose .py file offers (`--plugin FILE`); PluginError names file, line and error."""
+    path = path.resolve()
+    if path not in _files:
+        module = _import_file(path)
+        _files[path] = tuple(
+            _claim(cls, kind, module, path)
+            for kind in KINDS
+            for cls in _classes(kind, module, f"plugin file {path.name}")
+        )
+        if not _files[path]:
+            del _files[path]
+            raise PluginError(
+                f"plugin file {path} offers nothing: mark bench_methods or bench_datasets with bench.hookimpl"
+            )
+    return _files[path]
+
+
+def finished(out: Path) -> None:
+    """Tell every loaded plugin that has the hook that a run has written its results."""
+    _manager().hook.bench_run_finished(out=out)
+
+
+def describe(cls: type[Any]) -> dict[str, str | None]:
+    """Where a loaded class comes from, as JSON values: `restore` loads it again in another process."""
+    origin = _origins[cls]
+    return {
+        "kind": origin.kind,
+        "name": cls.name,
+        "module": origin.module,
+        "file": str(origin.file) if origin.file else None,
+    }
+
+
+def restore(description: Mapping[str, str | None]) -> type[Any]:
+    """The class that `describe` described. Reads no packaging metadata: only the one module is imported."""
+    kind, name, module, file = (description[key] for key in ("kind", "name", "module", "file"))
+    assert kind is not None
+    assert name is not None
+    assert module is not None
+    if file:
+        load_file(Path(file))
+        return next(c for c in _loose(kind) if c.name == name and str(_origins[c].file) == file)
+    return _pick(kind, name, _import(Offer(kind, name, (module,), ("",))), None, f"module {module}")
+
+
+def _loose(kind: str) -> list[type[Any]]:
+    return [c for classes in _files.values() for c in classes if _origins[c].kind == kind]
+
+
+@cache
+def _manager() -> pluggy.PluginManager:
+    import pluggy
+
+    from bench import hookspecs
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _import(offer: Offer) -> ModuleType:
+    """Import the module of an entry point and register it once, however many names it offers."""
+    try:
+        module = importlib.import_module(offer.modules[0])
+        _register(module)
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        point = f"{offer.name} = {offer.modules[0]!r}"
+        raise PluginError(
+            f"{SINGULAR[offer.kind]} {offer.name} does not load (entry point {point}): {_said(error)}"
+        ) from error
+    return module
+
+
+def _import_file(path: Path) -> ModuleType:
+    try:
+        parse(path)
+    except OSError as error:
+        raise PluginError(f"plugin file {path} cannot be read: {error.strerror}") from None
+    except SyntaxError as error:
+        raise PluginError(f"plugin file {path} does not load: line {error.lineno}: {error.msg}") from error
+    import hashlib
+
+    name = f"{_LOOSE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugin file {path} does not load: its name does not end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pydantic looks annotations up there
+    try:
+        spec.loader.exec_module(module)
+        _register(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise PluginError(f"plugin file {path} does not load: {_said(error)}") from error
+    return module
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _register(module: ModuleType) -> None:
+    if not _manager().is_registered(module):
+        _manager().register(module, module.__name__)
+
+
+def _offered(kind: str, module: ModuleType) -> list[Any]:
+    """What this module's own hook returns."""
+    others = [plugin for plugin in _manager().get_plugins() if plugin is not module]
+    answers: list[Iterable[Any]] = _manager().subset_hook_caller(f"bench_{kind}", others)()
+    return [each for answer in answers for each in answer]
+
+
+def _classes(kind: str, module: ModuleType, where: str) -> list[type[Any]]:
+    """The classes of a kind that a module offers, each held to what `bench` asks of a class."""
+    from bench.api import Dataset, MaskMethod, Method
+
+    allowed = (Dataset,) if kind == "datasets" else (Method, MaskMethod)
+    try:
+        classes = _offered(kind, module)
+    except Exception as error:
+        raise PluginError(f"{where}: bench_{kind} fails: {_said(error)}") from error
+    for cls in classes:
+        wanted = " or ".join(a.__name__ for a in allowed)
+        if not (isinstance(cls, type) and issubclass(cls, allowed)):
+            raise PluginError(f"{where}: bench_{kind} offers {cls!r}, which is no subclass of bench.{wanted}")
+        if not isinstance(getattr(cls, "name", None), str):
+            raise PluginError(f"{where}: class {cls.__name__} has no name; give it `name: ClassVar[str] = ...`")
+    return classes
+
+
+def _pick(kind: str, name: str, module: ModuleType, file: Path | None, where: str) -> type[Any]:
+    classes = _classes(kind, module, f"{SINGULAR[kind]} {name}")
+    found = [cls for cls in classes if cls.name == name]
+    if not found:
+        there = (
+            ", ".join(cls.name for cls in classes) or f"nothing (bench_{kind} marked with bench.hookimpl is missing)"
+        )
+        raise PluginError(
+            f"{SINGULAR[kind]} {name} is not there: {where} names {module.__name__}, which offers {there}"
+        )
+    if len(found) > 1:
+        both = " and ".join(cls.__qualname__ for cls in found)
+        raise PluginError(f"{SINGULAR[kind]} {name} is offered twice in {module.__name__}: by {both}; rename one")
+    return _claim(found[0], kind, module, file)
+
+
+def _claim(cls: type[Any], kind: str, module: ModuleType, file: Path | None) -> type[Any]:
+    _origins[cls] = _Origin(kind, module.__name__, file)
+    return cls

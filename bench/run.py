@@ -1,0 +1,161 @@
+"""A grid of cells: planned, worked out in child processes, gathered into a table. A failed cell is a row and stops no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.cell import RESULT, describe, read_result
+from bench.device import pick
+from bench.plan import Planned, plan, prepare
+from bench.progress import Display
+from bench.protocol import Protocol
+from bench.request import RunRequest
+from bench.results import leaderboard
+from bench.store import write_json
+
+CPU_SECONDS = {"segment": 0.214 / 32 / 224**2, "fit": 0.088 / 224**2}
+"""Measured on two CPU cores: training seconds a picture, pixel (and base channel) of the U-Net, and of a ResNet-50 to layer3."""
+
+
+def run(request: RunRequest) -> int:
+    """Work out what is asked for; the same request again continues where it stopped. Returns the exit code."""
+    display = Display(request)
+    planned = plan(request)
+    warn_of_cost(request, display)
+    if request.dry_run:
+        display.plan(planned)
+        return 0
+    with display:
+        prepare(planned, display.note)
+        work_out([p for p in planned if not p.finished], request, display)
+    return gather(planned, request, display)
+
+
+def warn_of_cost(request: RunRequest, display: Display) -> None:
+    """Say at once what the paper's budget takes on a CPU."""
+    if request.protocol.name != "paper" or pick(request.device).type != "cpu":
+        return
+    days = cpu_days(request.protocol)
+    display.say(
+        f"protocol {request.protocol.title} on a CPU takes about {days:.1f} days a method and threshold rule; "
+        "--protocol quick takes minutes. Going on."
+    )
+
+
+def cpu_days(protocol: Protocol, images: int = 8_015, epochs: int = 300) -> float:
+    """Days on two CPU cores for one fit of the paper's length and one segmenter."""
+    pixels = protocol.size**2
+    fit = CPU_SECONDS["fit"] * pixels * min(images, protocol.weak_images or images) * epochs * protocol.fit_share
+    segment = CPU_SECONDS["segment"] * pixels * protocol.base_channels * protocol.steps * protocol.batch
+    return (fit + segment) / 86_400
+
+
+def work_out(cells: list[Planned], request: RunRequest, display: Display) -> None:
+    """Run cells in child processes, `jobs` at a time."""
+    running = Children()
+    display.expect(len(cells))
+    try:
+        with ThreadPoolExecutor(request.jobs) as pool:
+            waiting = [pool.submit(work_out_one, one, request, display, running) for one in cells]
+            try:
+                for each in waiting:
+                    each.result()
+            except BaseException:
+                for each in waiting:
+                    each.cancel()
+                running.kill()
+                raise
+    finally:
+        running.kill()
+
+
+def work_out_one(planned: Planned, request: RunRequest, display: Display, running: Children) -> None:
+    """One cell in its own process; whatever happens to it becomes its result."""
+    planned.folder.mkdir(parents=True, exist_ok=True)
+    (planned.folder / RESULT).unlink(missing_ok=True)
+    told = {**planned.cell.to_json(), "parent": os.getpid(), "folder": str(planned.folder), "fingerprint": planned.fingerprint}
+    with tempfile.TemporaryDirectory() as place, display.cell(planned.title) as line:
+        file = Path(place) / "cell.json"
+        file.write_text(json.dumps(told), encoding="utf-8")
+        how = running.run([sys.executable, "-P", "-m", "bench", "_cell", str(file)], environment(planned), request.timeout, line)
+        result = read_result(planned.folder / RESULT)
+        if result is None:
+            fail(planned, how)
+            result = {"failed": how}
+        line.finish(result.get("failed", ""))
+
+
+def fail(planned: Planned, how: str) -> None:
+    """Write the result of a cell that could not write its own."""
+    sentence = f"{how}; its log is {planned.folder / 'log.txt'}"
+    write_json(planned.folder / RESULT, {**describe(planned.cell, planned.fingerprint), "failed": sentence})
+
+
+def environment(planned: Planned) -> dict[str, str]:
+    """A cell's environment: its share of the threads, and freed memory kept (page faults cost more than the arithmetic: measured)."""
+    settings = {
+        "OMP_NUM_THREADS": str(planned.cell.threads),
+        "OMP_WAIT_POLICY": "passive",
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
+        "PYTHONHASHSEED": "0",
+    }
+    return {**settings, **os.environ}
+
+
+class Children:
+    """The child processes that run now, so that none outlives this one."""
+
+    def __init__(self) -> None:
+        self._alive: set[subprocess.Popen[str]] = set()
+
+    def run(self, command: list[str], environment: dict[str, str], timeout: float | None, line: Callable[[str, int, int], None]) -> str:
+        """Run one to its end, its events going to `line`; how it ended, in words."""
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, text=True)
+        self._alive.add(child)
+        late = threading.Event()
+        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, lambda: (late.set(), child.kill()))
+        timer.daemon = True
+        if timeout:
+            timer.start()
+        try:
+            assert child.stdout is not None
+            _follow(child.stdout, line)
+            code = child.wait()
+        finally:
+            timer.cancel()
+            self._alive.discard(child)
+        if late.is_set():
+            return f"stopped after {timeout:g} seconds (--timeout)"
+        return f"the cell was ended by signal {-code}" if code < 0 else f"the cell ended with exit code {code}"
+
+    def kill(self) -> None:
+        """End all."""
+        for child in list(self._alive):
+            child.kill()
+
+
+def _follow(events: Iterable[str], line: Callable[[str, int, int], None]) -> None:
+    for event in events:
+        stage, done, total = json.loads(event)
+        line(stage, done, total)
+
+
+def gather(planned: list[Planned], request: RunRequest, display: Display) -> int:
+    """The leaderboard of everything under `out`, the table of this request, and what failed."""
+    from bench import plugins
+
+    rows = leaderboard(request.out)
+    mine = {p.folder.name for p in planned}
+    display.table([row for row in rows if mine & set(row["run_ids"].split())], request.out)
+    plugins.finished(request.out)
+    failed = [p for p in planned if "failed" in (read_result(p.folder / RESULT) or {"failed": ""})]
+    return 1 if failed else 0

@@ -1,0 +1,184 @@
+"""The loop, the clock and the seeds of a fit belong to the host: epochs that survive a kill, checked steps, plans of batches."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from bench.api import Method
+from bench.errors import BenchError, PluginError
+from bench.store import write_file
+
+CHECKPOINT, HISTORY = "checkpoint.pt", "history.csv"
+
+Report = Callable[[int, int], None]
+
+
+class Training:
+    """One fit: `seed`, `device`, a CPU `generator` for every draw, `epoch` and `total`, and
+    `seconds`, what the epochs have cost so far.
+
+    What is named in `epochs(n, **state)` survives a kill, and the network does; nothing else. A resumed fit ends in the same bits on the CPU.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        folder: Path,
+        *,
+        seed: int,
+        device: torch.device | str = "cpu",
+        fit_share: float = 1.0,
+        precision: str = "fp32",
+        fitted: Mapping[Method, nn.Module] | None = None,
+        report: Report | None = None,
+    ) -> None:
+        self.net = net
+        self.folder = folder
+        self.seed = seed
+        self.device = torch.device(device)
+        self.generator = Generator().manual_seed(seed)
+        self.epoch = 0
+        self.total = 0
+        self.seconds = 0.0
+        self.history: list[tuple[int, str, float]] = []
+        self._fit_share = fit_share
+        self._precision = precision
+        self._fitted = dict(fitted or {})
+        self._report = report
+        self._step = 0
+        self._logged: dict[str, list[float]] = {}
+
+    def epochs(self, n: int, **state: Any) -> Iterator[int]:
+        """The epochs still to do of n (scaled by the protocol's `fit_share`, at least one); a checkpoint after each.
+
+        `state` names what must survive a kill beside the network: optimizers (anything with `state_dict`), or dicts of tensors and plain
+        values, which are updated in place.
+        """
+        if self.total:
+            raise PluginError("a fit has one loop over training.epochs(...), this one starts a second")
+        self.total = max(1, round(n * self._fit_share))
+        self._started = time.monotonic()
+        for self.epoch in range(self._resume(state), self.total):
+            self._step = 0
+            yield self.epoch
+            self._close_epoch(state)
+
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Backward, optimizer step, log; stops where the loss is not a finite number."""
+        value = float(loss.detach())
+        if value != value or abs(value) == float("inf"):
+            raise BenchError(f"the loss is {value} in epoch {self.epoch + 1}, step {self._step + 1}; try a smaller learning rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        self._step += 1
+        self.log(loss=value)
+
+    def log(self, **values: float) -> None:
+        """Values for the learning curves: the mean over an epoch is written to history.csv."""
+        for name, value in values.items():
+            self._logged.setdefault(name, []).append(float(value))
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Mixed precision where the protocol asks for it (`precision=bf16`), else nothing."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16")
+
+    def fitted(self, method: Method) -> nn.Module:
+        """The network of a field that is a Method: eval mode, no parameter gradients, gradients pass through."""
+        return self._fitted[method]
+
+    def _close_epoch(self, state: Mapping[str, Any]) -> None:
+        self.history += [(self.epoch, name, sum(v) / len(v)) for name, v in self._logged.items()]
+        self._logged.clear()
+        self.seconds += time.monotonic() - self._started
+        self._started = time.monotonic()
+        self._save(state)
+        write_history(self.folder / HISTORY, self.history)
+        if self._report is not None:
+            self._report(self.epoch + 1, self.total)
+
+    def _save(self, state: Mapping[str, Any]) -> None:
+        kept = {name: thing.state_dict() if hasattr(thing, "state_dict") else dict(thing) for name, thing in state.items()}
+        random = {"torch": torch.get_rng_state(), "generator": self.generator.get_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        whole = {"next": self.epoch + 1, "net": self.net.state_dict(), "state": kept, "random": random}
+        whole |= {"history": self.history, "seconds": self.seconds}
+        write_file(self.folder / CHECKPOINT, lambda path: torch.save(whole, path))
+
+    def _resume(self, state: Mapping[str, Any]) -> int:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return 0
+        whole = torch.load(path, map_location="cpu", weights_only=True)
+        self.net.load_state_dict(whole["net"])
+        for name, thing in state.items():
+            load = getattr(thing, "load_state_dict", None) or thing.update
+            load(whole["state"][name])
+        torch.set_rng_state(whole["random"]["torch"])
+        self.generator.set_state(whole["random"]["generator"])
+        if "cuda" in whole["random"]:
+            torch.cuda.set_rng_state(whole["random"]["cuda"], self.device)
+        self.history = [tuple(row) for row in whole["history"]]
+        self.seconds = float(whole["seconds"])
+        return int(whole["next"])
+
+
+def write_history(path: Path, history: list[tuple[int, str, float]]) -> None:
+    """Learning curves as epoch, name, value."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="") as file:
+            csv.writer(file).writerows([("epoch", "name", "value"), *history])
+
+    write_file(path, write)
+
+
+def shuffled(n: int, batch: int, generator: Generator) -> Iterator[Tensor]:
+    """Every number below n once, in random order; an incomplete last batch is left out unless it is the only one."""
+    order = torch.randperm(n, generator=generator)
+    yield from order.split(batch) if n < batch else order[: n - n % batch].split(batch)
+
+
+def balanced(
+    labels: Tensor, batch: int, generator: Generator, subset: Tensor | None = None, per_class: int = 8
+) -> Iterator[Tensor]:
+    """Class-balanced batches: classes drawn without replacement, then as many images of each (paper 1, section 3.2: B = 32, 8 a class).
+
+    labels: (N, C) bool; subset: numbers to draw from, default all. Every batch has min(batch / per_class, classes with two images) classes;
+    fewer than two such classes make no batch. An epoch is len(subset) // batch batches, at least one. An image comes again only when
+    its class is used up.
+    """
+    members = torch.arange(len(labels)) if subset is None else subset
+    queues = [_Queue(members[labels[members, c]], generator) for c in range(labels.shape[1])]
+    usable = [queue for queue in queues if len(queue.members) >= 2]
+    if len(usable) < 2:
+        return
+    classes = min(max(2, batch // per_class), len(usable))
+    for _ in range(max(1, len(members) // batch)):
+        chosen = torch.randperm(len(usable), generator=generator)[:classes]
+        yield torch.cat([usable[int(c)].take(batch // classes) for c in chosen])
+
+
+class _Queue:
+    """Numbers in random order, shuffled anew when they are used up."""
+
+    def __init__(self, members: Tensor, generator: Generator) -> None:
+        self.members = members
+        self.generator = generator
+        self.waiting = members[:0]
+
+    def take(self, n: int) -> Tensor:
+        while len(self.waiting) < n:
+            again = self.members[torch.randperm(len(self.members), generator=self.generator)]
+            self.waiting = torch.cat([self.waiting, again])
+        taken, self.waiting = self.waiting[:n], self.waiting[n:]
+        return taken

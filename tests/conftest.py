@@ -1,0 +1,65 @@
+"""What all tests share: a cache of their own, one thread, the real images where they are, and made-up plugin packages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the caches and folders of the person who runs it; children of a test inherit that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        for name in ("BENCH_DATA", "BENCH_RUNS", "BENCH_CONFIG", "BENCH_DEBUG"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images and weights: $BENCH_TEST_DATA, else `shared/data` beside the repository; skips without it."""
+    named = os.environ.get("BENCH_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}; set BENCH_TEST_DATA to their folder")
+    return folder
+
+
+Package = Callable[..., None]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
+    """Installs a made-up distribution: `package("theirs", {"mod": source}, methods={"name": "mod"})`."""
+    from bench import plugins
+
+    before = set(sys.modules)
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def install(name: str, modules: Mapping[str, str], **points: Mapping[str, str]) -> None:
+        for module, source in modules.items():
+            (site / f"{module}.py").write_text(dedent(source), encoding="utf-8")
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        groups = [[f"[wsss_bench.{group}]", *(f"{k} = {v}" for k, v in names.items())] for group, names in points.items()]
+        (info / "entry_points.txt").write_text("\n".join(line for group in groups for line in group))
+        monkeypatch.syspath_prepend(site)
+
+    yield install
+    for name in [n for n in set(sys.modules) - before if str(site) in str(getattr(sys.modules[n], "__file__", ""))]:
+        if plugins._manager().has_plugin(name):
+            plugins._manager().unregister(name=name)
+        del sys.modules[name]

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
-
-TERMINATED = 143
-
 
 def main() -> None:
     """Run the command line; a child process goes to its module without it."""
@@ -21,14 +16,10 @@ def main() -> None:
             from bench.method_process import main as method
 
             sys.exit(method(file))
-    signal.signal(signal.SIGTERM, _terminated)
-    from bench.cli import cli
+    from bench.cli import cli, terminate
 
+    signal.signal(signal.SIGTERM, terminate)
     cli.main()
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(TERMINATED)  # unlike the default, this runs every `finally` on the way out
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -62,14 +63,15 @@ def _stack(columns: Sequence[Tensor]) -> Tensor:
 
 
 class Item(NamedTuple):
-    """One image of a split: its id (text), its classes as indices into `Task.classes` (None: not labelled), and its group (lesion, patient)."""
+    """One image of a split: its id (text), its classes (indices into `Task.classes`; None: not labelled), its group (lesion, patient)."""
 
     id: str
     labels: tuple[int, ...] | None
     group: str | None = None
 
 
-class Masks(NamedTuple):
+@dataclass(frozen=True)
+class Masks:
     """Masks that a method reads: the split, how many (None: all), and for what (`training` or `tuning`)."""
 
     split: str

@@ -83,7 +83,7 @@ class Cell:
 
         told = json.loads(text)
         dataset, method = told["dataset"], told["method"]
-        protocol = {name: tuple(value) if isinstance(value, list) else value for name, value in told["protocol"].items()}
+        protocol: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in told["protocol"].items()}
         protocol["settings"] = MappingProxyType(protocol["settings"])
         return cls(
             restore(dataset["plugin"]).model_validate(dataset["settings"]),
@@ -191,11 +191,11 @@ def work(cell: Cell, folder: Path, report: Any) -> None:
     from bench.provenance import git_state, package_of
     from bench.results import write_scores
     from bench.rows import rows_of, summary_of, write_history
-    from bench.stages import Bench
+    from bench.workbench import Workbench
 
     use_threads(cell.threads)
     samples = Samples(cell.dataset, cell.protocol)
-    bench = Bench(
+    bench = Workbench(
         method=cell.method,
         plugin=cell.method_plugin,
         samples=samples,

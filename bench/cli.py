@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -16,6 +17,16 @@ from bench.cli_run import run
 from bench.errors import BenchError
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(BaseException):
+    """SIGTERM has come. No `except Exception` of a plugin keeps it, every `finally` runs."""
+
+
+def terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """The handler of SIGTERM."""
+    raise Terminated
 
 
 class Bench(click.Group):
@@ -56,6 +67,8 @@ def _guarded(work: Callable[[], Any], debug: bool) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; the same command again continues", err=True)
         return INTERRUPTED
+    except Terminated:
+        return TERMINATED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench import plugins, protocol
+from bench import plugins
 from bench.cli_flags import flags
 from bench.errors import UsageError
-from bench.request import RunRequest, Setting
+
+if TYPE_CHECKING:
+    from bench.request import RunRequest, Setting
 
 
 def _complete(kind: str) -> Any:
@@ -19,10 +21,16 @@ def _complete(kind: str) -> Any:
 
     def names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")
-        known = list(protocol.PROTOCOLS) if kind == "protocols" else [*plugins.offers(kind), "all"]
+        known = _protocols() if kind == "protocols" else [*plugins.offers(kind), "all"]
         return [before + comma + name for name in known if name.startswith(last)]
 
     return names
+
+
+def _protocols() -> list[str]:
+    from bench.protocol import PROTOCOLS
+
+    return list(PROTOCOLS)
 
 
 @click.command()
@@ -112,6 +120,9 @@ def parse(
     **plain: Any,
 ) -> RunRequest:
     """The request of a command line; UsageError (exit 2) for what does not exist or does not parse."""
+    from bench import protocol
+    from bench.request import RunRequest
+
     for file in files:
         plugins.load_file(file)
     chosen = _names("methods", methods)

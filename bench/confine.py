@@ -1,4 +1,4 @@
-"""Keeps a process to the folders it was given (Landlock, Linux 5.13 and newer) and lets it die with its parent. Not a sandbox against malice."""
+"""Keeps a process to the folders it was given (Landlock, Linux 5.13 and newer). It dies with its parent. No sandbox against malice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def covers(granted: Iterable[Path], hidden: Iterable[Path]) -> bool:
 
 
 def confine(readable: Sequence[Path], writable: Sequence[Path]) -> bool:
-    """From now on this process and its children read only `readable`, the system and the interpreter, and write only `writable` and devices.
+    """From now on this process and its children read only `readable`, the system, the interpreter; they write only `writable`, devices.
 
     Returns False, with nothing changed, where the kernel has no Landlock.
     """

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.api import Plugin, Pretrained
 from bench.code_digest import code_digest
+from bench.protocol import Protocol
 from bench.samples import file_digests
 
 
@@ -48,7 +49,7 @@ def code_of(plugin: Plugin) -> str:
 
 def shown(plugin: Plugin) -> dict[str, Any]:
     """The settings that differ from their defaults, as tables show them; a file by its name, no root and no label."""
-    values = {}
+    values: dict[str, Any] = {}
     for name, field in type(plugin).model_fields.items():
         value = getattr(plugin, name)
         if name in ("root", "label") or value == field.get_default(call_default_factory=True):
@@ -58,3 +59,13 @@ def shown(plugin: Plugin) -> dict[str, Any]:
         else:
             values[name] = value.name if isinstance(value, Path) else value
     return values
+
+
+def segmenter_settings(protocol: Protocol) -> dict[str, Any]:
+    """The fields of a protocol that decide the segmenter; those of the other kind of network are left out."""
+    common = ("segmenter", "steps", "batch", "segmenter_lr", "schedule", "augment")
+    if protocol.segmenter == "unet":
+        return {name: getattr(protocol, name) for name in (*common, "base_channels")}
+    weights = protocol.encoder_weights
+    named = weights if weights in ("none", "imagenet") else file_digests([Path(weights)])[0]
+    return {**{name: getattr(protocol, name) for name in (*common, "encoder")}, "encoder_weights": named}

@@ -17,7 +17,8 @@ from bench.confine import SYSTEM, covers, interpreter_folders
 
 KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
 PREFIXES = ("NVIDIA_", "CUDA_", "MALLOC_")
-FAILURES = {kind.exit_code: kind for kind in (errors.BenchError, errors.UsageError, errors.DataError, errors.PluginError, errors.MachineError)}
+KINDS = (errors.BenchError, errors.UsageError, errors.DataError, errors.PluginError, errors.MachineError)
+FAILURES = {kind.exit_code: kind for kind in KINDS}
 
 Report = Callable[[int, int], None]
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from bench.confine import confine, die_with_parent
 from bench.errors import BenchError, PluginError
 
-NET, MAPS = "net.safetensors", "maps.npy"
+NET = "net.safetensors"
 BATCH = 32
 
 
@@ -112,6 +112,7 @@ class Worker:
         """Write the maps of a view as (N, K, h, w) uint16, 65535 for 1."""
         import torch
 
+        from bench.mapfile import write_maps
         from bench.view import View
 
         view = View.open(folder, self.task, self.device)
@@ -181,19 +182,6 @@ def check_maps(name: str, made: Any, count: int, foregrounds: int) -> Any:
 def _describe(made: Any) -> str:
     shape = getattr(made, "shape", None)
     return f"a {type(made).__name__}" if shape is None else f"{tuple(shape)} {made.dtype}"
-
-
-def write_maps(to: Path, stack: Any, total: int, start: int, maps: Any) -> Any:
-    """Put a batch of maps into the file of all, as uint16."""
-    import numpy as np
-
-    values = (maps.detach().float().cpu().numpy() * 65535).round().astype(np.uint16)
-    if stack is None:
-        stack = np.lib.format.open_memmap(to, mode="w+", dtype=np.uint16, shape=(total, *values.shape[1:]))
-    if values.shape[1:] != stack.shape[1:]:
-        raise PluginError(f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}")
-    stack[start : start + len(values)] = values
-    return stack
 
 
 def seed_everything(seed: int) -> None:

@@ -23,8 +23,8 @@ from bench.thresholds import (
 
 __all__ = [
     "BINS",
-    "Counts",
     "LEVELS",
+    "Counts",
     "ImageScore",
     "Map",
     "Mask",
@@ -150,7 +150,8 @@ def _size(mask: Mask) -> tuple[int, int]:
 
 
 def _levels(values: Map) -> npt.NDArray[np.intp]:
-    return np.rint(values * np.float32(LEVELS - 1)).astype(np.intp).ravel()
+    levels: npt.NDArray[np.intp] = np.rint(values * np.float32(LEVELS - 1)).astype(np.intp).ravel()
+    return levels
 
 
 def _count(values: Map, where: npt.NDArray[np.uint8]) -> tuple[Counts, Counts, float]:

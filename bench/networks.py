@@ -22,8 +22,8 @@ FILES = (".safetensors", ".pth", ".pt", ".bin")
 class UNet(nn.Module):
     """Paper 1's U-Net: four poolings, double 3 x 3 convolutions with BatchNorm, transposed convolutions upwards.
 
-    (B, 3, H, W) with sides that are multiples of 16 -> (B, classes, H, W); `base` channels at the first level, 16 times as many at the last.
-    With 32 and two classes it has 7,763,074 parameters.
+    (B, 3, H, W) with sides that are multiples of 16 -> (B, classes, H, W). `base` channels at the first level, 16 times as many at the
+    last; with 32 and two classes it has 7,763,074 parameters.
     """
 
     stride = 16
@@ -61,7 +61,7 @@ def check(protocol: Protocol) -> None:
     """Whether the protocol's segmenter exists, without building it; UsageError or MachineError says what is wrong."""
     if protocol.segmenter == "unet":
         return
-    import segmentation_models_pytorch as smp
+    import segmentation_models_pytorch as smp  # type: ignore[import-untyped]
 
     names = [SMP + name for name in smp.MODEL_ARCHITECTURES_MAPPING]
     if protocol.segmenter not in names:
@@ -81,7 +81,7 @@ def check(protocol: Protocol) -> None:
 def _weights_of(encoder: str) -> list[str]:
     """Names of the weights that are published for an encoder of segmentation-models-pytorch, or of timm where it begins with `tu-`."""
     import timm
-    from segmentation_models_pytorch.encoders import encoders
+    from segmentation_models_pytorch.encoders import encoders  # type: ignore[import-untyped]
 
     if encoder.startswith("tu-"):
         if not timm.is_model(encoder[3:]):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import platformdirs
 
@@ -21,9 +21,6 @@ from bench.keys import shown
 from bench.method_process import needed
 from bench.request import RunRequest, refuse_unused, settings_for
 from bench.samples import LABELLED, Samples
-
-
-AnyMethod = TypeVar("AnyMethod", Method, MaskMethod)
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def data_root(name: str, named: Mapping[str | None, Path]) -> Path:
     raise DataError(f"data set {name} is not found: give its folder with --data-root PATH, or put it at {tried} or at {places[-1]}")
 
 
-def locate_weights(method: AnyMethod) -> AnyMethod:
+def locate_weights(method: Method | MaskMethod) -> Method | MaskMethod:
     """The method with `weights` naming a local file wherever it starts from ImageNet; those that are not to be had stop the run here."""
     changes: dict[str, Any] = {name: locate_weights(inner) for name, inner in needed(method).items()}
     if isinstance(method, Pretrained) and method.pretrained:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.errors import BenchError, PluginError, UsageError
+from bench.near import did_you_mean
 from bench.settings import instantiate as instantiate
 from bench.source import parse, source_file, summary
 
@@ -27,30 +26,29 @@ SINGULAR = {"methods": "method", "datasets": "data set", "commands": "command"}
 _LOOSE = "bench_plugin_"
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A name in the packaging metadata and the modules that claim it (more than one: an error once it is asked for)."""
+class Offer(NamedTuple):
+    """A name in the packaging metadata with all that claim it: more than one module is an error once it is asked for."""
 
     kind: str
     name: str
-    modules: tuple[str, ...]
-    packages: tuple[str, ...]
+    points: tuple[EntryPoint, ...]
 
     @property
     def text(self) -> str:
         """The line beside the name, from the module's source; what is wrong where the plugin cannot load."""
-        if len(self.modules) > 1:
+        if len(self.points) > 1:
             return f"offered twice: by {' and by '.join(self.claims)}"
-        file = source_file(self.modules[0])
-        return summary(file, self.name) if file else f"does not load: there is no module {self.modules[0]}"
+        module = self.points[0].value
+        file = source_file(module)
+        return summary(file, self.name) if file else f"does not load: there is no module {module}"
 
     @property
     def claims(self) -> list[str]:
-        return [f"{module} ({package})" for module, package in zip(self.modules, self.packages, strict=True)]
+        """Module and package of each claim; reads the packages' metadata."""
+        return [f"{point.value} ({point.dist.name if point.dist else 'no package'})" for point in self.points]
 
 
-@dataclass(frozen=True)
-class _Origin:
+class _Origin(NamedTuple):
     kind: str
     module: str
     file: Path | None
@@ -64,14 +62,10 @@ _files: dict[Path, tuple[type, ...]] = {}
 
 def offers(kind: str) -> dict[str, Offer]:
     """Every installed plugin of a kind (`methods`, `datasets`, `commands`), sorted by name."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=f"wsss_bench.{kind}"):
-        found.setdefault(point.name, {})[point.value] = _package(point)
-    return {name: Offer(kind, name, tuple(by), tuple(by.values())) for name, by in sorted(found.items())}
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "no package"
+        found.setdefault(point.name, {})[point.value] = point
+    return {name: Offer(kind, name, tuple(by.values())) for name, by in sorted(found.items())}
 
 
 def names(kind: str) -> list[str]:
@@ -84,8 +78,7 @@ def check_name(kind: str, name: str) -> None:
     known = names(kind)
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"`bench list {kind}` shows what there is"
+    hint = did_you_mean(name, known, f"`bench list {kind}` shows what there is")
     raise UsageError(f"no {SINGULAR[kind]} is called {name}; {hint}")
 
 
@@ -105,16 +98,16 @@ def load(kind: str, name: str) -> type[Any]:
     if loose:
         return loose[0]
     assert offer is not None
-    module = _import(offer)
-    return _pick(kind, name, module, None, f"its entry point {name} = {offer.modules[0]!r}")
+    value = offer.points[0].value
+    return _pick(kind, name, _import(kind, name, value), None, f"its entry point {name} = {value!r}")
 
 
 def load_command(name: str) -> click.Command:
     """The command that an installed plugin adds to `bench` under this name."""
     offer = offers("commands")[name]
-    if len(offer.modules) > 1:
+    if len(offer.points) > 1:
         raise PluginError(f"command {name} is offered twice: by {' and by '.join(offer.claims)}; remove one")
-    module = _import(offer)
+    module = _import("commands", name, offer.points[0].value)
     commands: list[click.Command] = [c for c in _offered("commands", module) if c.name == name]
     if len(commands) != 1:
         raise PluginError(f"module {module.__name__} offers {len(commands)} commands called {name}, not one")
@@ -164,7 +157,7 @@ def restore(description: Mapping[str, str | None]) -> type[Any]:
     if file:
         load_file(Path(file))
         return next(c for c in _loose(kind) if c.name == name and str(_origins[c].file) == file)
-    return _pick(kind, name, _import(Offer(kind, name, (module,), ("",))), None, f"module {module}")
+    return _pick(kind, name, _import(kind, name, module), None, f"module {module}")
 
 
 def _loose(kind: str) -> list[type[Any]]:
@@ -182,19 +175,17 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _import(offer: Offer) -> ModuleType:
+def _import(kind: str, name: str, module: str) -> ModuleType:
     """Import the module of an entry point and register it once, however many names it offers."""
     try:
-        module = importlib.import_module(offer.modules[0])
-        _register(module)
+        imported = importlib.import_module(module)
+        _register(imported)
     except BenchError:
         raise
     except (Exception, SystemExit) as error:
-        point = f"{offer.name} = {offer.modules[0]!r}"
-        raise PluginError(
-            f"{SINGULAR[offer.kind]} {offer.name} does not load (entry point {point}): {_said(error)}"
-        ) from error
-    return module
+        where = f"{SINGULAR[kind]} {name} does not load (entry point {name} = {module!r})"
+        raise PluginError(f"{where}: {_said(error)}") from error
+    return imported
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.errors import UsageError
+from bench.near import did_you_mean, near
 from bench.protocol import Protocol
 
 Setting = tuple[str | None, str, str]
@@ -64,11 +64,10 @@ def refuse_unused(request: RunRequest, fields_of: Mapping[str, Collection[str]])
     for owner, key, text in request.settings:
         if owner is not None or _first(key) in known:
             continue
-        near = difflib.get_close_matches(_first(key), known, 1)
-        names = difflib.get_close_matches(_first(key), [*request.methods, *request.datasets, "protocol"], 1)
-        hint = f"did you mean {near[0]}?" if near else f"they have {', '.join(known) or 'none'}"
-        if "." in key and names:
-            hint = f"did you mean {names[0]}.{key.partition('.')[2]}?"
+        hint = did_you_mean(_first(key), known, f"they have {', '.join(known) or 'none'}")
+        owners = [*request.methods, *request.datasets, "protocol"]
+        if "." in key and (meant := near(_first(key), owners)):
+            hint = f"did you mean {meant}.{key.partition('.')[2]}?"
         raise UsageError(f"no chosen method has a setting {_first(key)} (--set {key}={text}); {hint}")
 
 

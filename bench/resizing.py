@@ -13,7 +13,7 @@ Index = npt.NDArray[np.intp]
 
 
 def resize(values: Map, size: tuple[int, int]) -> Map:
-    """A map (h, w) in [0, 1] at another size (H, W): `F.interpolate(mode="bilinear", align_corners=False)` to float rounding.
+    """A map (h, w) in [0, 1] at another size (H, W): as `F.interpolate(mode="bilinear", align_corners=False)`.
 
     It interpolates as a + t (b - a), so that a constant map stays constant to the last bit and none of it slips over a threshold.
     """
@@ -26,7 +26,10 @@ def resize(values: Map, size: tuple[int, int]) -> Map:
 
 
 def resize_nearest(mask: Mask, size: tuple[int, int]) -> Mask:
-    """A mask (h, w) at another size (H, W): pixel i shows the one under its centre, floor((i + 1/2) h / H), as Pillow's NEAREST does."""
+    """A mask (h, w) at another size (H, W): pixel i shows the one under its centre, floor((i + 1/2) h / H).
+
+    So do torch's `nearest-exact` and, but for centres that lie on a border of two pixels, Pillow's NEAREST.
+    """
     if mask.shape == size:
         return mask
     return mask[_nearest(mask.shape[0], size[0])][:, _nearest(mask.shape[1], size[1])]

@@ -13,9 +13,10 @@ import numpy as np
 from bench import stages
 from bench.api import MaskMethod, Method
 from bench.metrics import average_precision, counts, dice
-from bench.stages import HIDDEN_SPLITS, SCORES, Bench
+from bench.stages import HIDDEN_SPLITS, SCORES
 from bench.store import Artifact
 from bench.training import HISTORY
+from bench.workbench import Workbench
 
 DEGENERATE_BELOW, DEGENERATE_ABOVE = 0.02, 0.90
 
@@ -29,7 +30,7 @@ class Outcome:
     maps: dict[str, Artifact] = field(default_factory=dict)
 
 
-def rows_of(bench: Bench) -> Outcome:
+def rows_of(bench: Workbench) -> Outcome:
     """Run all stages of a cell."""
     outcome = Outcome()
     if isinstance(bench.method, MaskMethod):
@@ -39,7 +40,7 @@ def rows_of(bench: Bench) -> Outcome:
     return outcome
 
 
-def _weak_rows(bench: Bench, method: Method, outcome: Outcome) -> None:
+def _weak_rows(bench: Workbench, method: Method, outcome: Outcome) -> None:
     fitted = stages.fit(bench)
     rules = ("fixed",) if method.binary else bench.protocol.rules
     for split in _scored_splits(bench):
@@ -57,7 +58,7 @@ def _weak_rows(bench: Bench, method: Method, outcome: Outcome) -> None:
         _second_stage(bench, outcome, targets[rule], rule)
 
 
-def _second_stage(bench: Bench, outcome: Outcome, targets: Artifact, rule: str) -> None:
+def _second_stage(bench: Workbench, outcome: Outcome, targets: Artifact, rule: str) -> None:
     bench.close()
     segmented = stages.segment(bench, targets)
     for split in _scored_splits(bench):
@@ -68,11 +69,11 @@ def _second_stage(bench: Bench, outcome: Outcome, targets: Artifact, rule: str) 
     outcome.rows.append(_row(bench, rule, targets))
 
 
-def _scored_splits(bench: Bench) -> list[str]:
+def _scored_splits(bench: Workbench) -> list[str]:
     return [split for split in HIDDEN_SPLITS if bench.samples[split]]
 
 
-def _row(bench: Bench, rule: str, targets: Artifact | None) -> dict[str, Any]:
+def _row(bench: Workbench, rule: str, targets: Artifact | None) -> dict[str, Any]:
     coverage = None if targets is None else targets.record.facts.get("coverage")
     return {
         "rule": rule,
@@ -89,7 +90,7 @@ def degenerate(coverage: float | None) -> str:
     return f"degenerate at T: proxies cover {100 * coverage:.1f} % of the pixels"
 
 
-def score_lines(bench: Bench, scored: Artifact, split: str, stage: str, rule: str) -> Iterator[dict[str, Any]]:
+def score_lines(bench: Workbench, scored: Artifact, split: str, stage: str, rule: str) -> Iterator[dict[str, Any]]:
     """Lines of scores.csv: the counts at the rule's threshold, Dice at native size and at 224. A U-Net's map is cut at 1/2 (argmax)."""
     task = bench.samples.dataset.task
     with np.load(scored.folder / SCORES) as kept:
@@ -127,7 +128,7 @@ def _number(value: Any) -> str:
     return "" if np.isnan(value) else repr(float(value))
 
 
-def summary_of(bench: Bench, outcome: Outcome) -> dict[str, Any]:
+def summary_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
     """The rest of result.json: ledger, cost and facts as the union over all artifacts that the result rests on."""
     used = list(bench.used.values())
     records = [a.record for a in used]
@@ -151,7 +152,7 @@ def summary_of(bench: Bench, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def notes(bench: Bench) -> list[str]:
+def notes(bench: Workbench) -> list[str]:
     """What a reader of the row must know: the method's own words, and whether the kernel kept it to its folders."""
     open_door = [] if all(a.record.confined is not False for a in bench.used.values()) else ["not confined"]
     return [*bench.method.notes(), *open_door]
@@ -177,7 +178,7 @@ def stage_of(artifact: Artifact) -> dict[str, Any]:
     return {"artifact": artifact.name, "seconds": record.seconds, "peak_bytes": record.peak_bytes, "device": record.device, "masks": masks}
 
 
-def _last_scores(bench: Bench, outcome: Outcome) -> dict[str, Artifact]:
+def _last_scores(bench: Workbench, outcome: Outcome) -> dict[str, Artifact]:
     """By rule, the scores of the row's last stage on test: the U-Net's, or the maps' own where nothing was trained on them."""
     if "test" not in _scored_splits(bench):
         return {}
@@ -194,7 +195,7 @@ def pooled_precision(scored: Artifact) -> float | None:
     return None if np.isnan(values).any() else float(np.mean(values))
 
 
-def write_history(bench: Bench, path: Path) -> None:
+def write_history(bench: Workbench, path: Path) -> None:
     """history.csv: the learning curves of all fits and segmenters, as stage, epoch, step, name, value."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -122,7 +122,12 @@ class Children:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, text=True)
         self._alive.add(child)
         late = threading.Event()
-        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, lambda: (late.set(), child.kill()))
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, stop)
         timer.daemon = True
         if timeout:
             timer.start()

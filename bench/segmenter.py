@@ -27,9 +27,9 @@ MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Segmenter(nn.Module):
     """Images (B, 3, H, W) in [0, 1] -> logits (B, P, H, W), channel 0 the background.
 
-    Colours are normalised by ImageNet's mean and spread for every network. A size that is no multiple of the network's stride is filled up by
-    repeating the border, and the logits are cut back. Channels come last in memory: a fifth faster on a CPU, and here rather than in `train`,
-    so that a network that was loaded computes the same bits as the one that was trained.
+    Colours are normalised by ImageNet's mean and spread for every network. A size that is no multiple of the network's stride is filled
+    up by repeating the border, and the logits are cut back. Channels come last in memory: a fifth faster on a CPU, and here rather than
+    in `train`, so that a network that was loaded computes the same bits as the one that was trained.
     """
 
     mean: Tensor
@@ -41,7 +41,7 @@ class Segmenter(nn.Module):
         self.stride = stride
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD)[:, None, None], persistent=False)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[2:]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from bench.errors import UsageError
+from bench.near import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -117,7 +117,6 @@ def _unknown(cls: type[Plugin], place: list[str]) -> str:
     for part in place[:-1]:
         model = _model(model.model_fields.get(part)) if model else None
     known = list(model.model_fields) if model else []
-    near = difflib.get_close_matches(place[-1], known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+    hint = did_you_mean(place[-1], known, f"it has {', '.join(known) or 'none'}")
     owner = ".".join([cls.name, *place[:-1]])
     return f"{owner} has no setting {place[-1]}; {hint}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -62,11 +63,14 @@ def field_texts(file: Path, class_name: str) -> dict[str, str]:
 
 @cache
 def parse(file: Path) -> ast.Module:
-    """The syntax tree of a file; SyntaxError also where it is not text (ValueError in ast, for null bytes)."""
+    """The syntax tree of a file; SyntaxError also where it is not text."""
     data = file.read_bytes()
     try:
-        return ast.parse(importlib.util.decode_source(data), str(file))
-    except (ValueError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings(action="ignore"):  # the warnings of a stranger's source are not the user's
+            return ast.parse(importlib.util.decode_source(data), str(file))
+    except (ValueError, SyntaxError) as error:
+        if getattr(error, "lineno", None):
+            raise
         raise SyntaxError(f"not Python source ({error})", (str(file), 1, 1, None)) from None
 
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bench import pictures, segmenter
+from bench import mapfile, pictures, segmenter
 from bench.api import MaskMethod, Method
 from bench.device import Meter
-from bench.door import Door
-from bench.keys import code_of, fit_settings, maps_settings
+from bench.keys import code_of, fit_settings, maps_settings, segmenter_settings
+from bench.mapfile import MAPS
 from bench.method_client import MethodProcess
-from bench.method_process import MAPS, NET, needed, seed_everything, write_maps
-from bench.metrics import binarise, resize, score_image
-from bench.protocol import Protocol
-from bench.samples import LABELLED, Samples, file_digests, identity
-from bench.store import Artifact, MaskUse, Record, Store, cache_root
+from bench.method_process import NET, needed, seed_everything
+from bench.samples import LABELLED, identity
+from bench.store import Artifact, MaskUse, Record
 from bench.training import CHECKPOINT, Training
 from bench.view import TARGETS, Joined, View
+from bench.workbench import Workbench
 
 REVISIONS = {"fit": 1, "maps": 1, "targets": 1, "segment": 1, "scores": 1}
 """Part of each key: raised when the code of a stage comes to make other numbers of the same inputs."""
@@ -30,88 +29,13 @@ REVISIONS = {"fit": 1, "maps": 1, "targets": 1, "segment": 1, "scores": 1}
 SCORES = "scores.npz"
 HIDDEN_SPLITS = ("val", "test")
 
-Report = Callable[[str, int, int], None]
-
-
-@dataclass
-class Bench:
-    """What the stages of one cell work with. `used` collects every artifact a cell rests on, found or made."""
-
-    method: Method | MaskMethod
-    plugin: Mapping[str, Any]
-    samples: Samples
-    protocol: Protocol
-    seed: int
-    device: torch.device
-    threads: int
-    store: Store
-    log: Path
-    report: Report
-    used: dict[str, Artifact] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.door = Door(self.samples)
-        self.sources = ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
-        self._process: MethodProcess | None = None
-
-    def keep(self, artifact: Artifact) -> Artifact:
-        """Note that the result rests on this artifact."""
-        self.used[artifact.name] = artifact
-        return artifact
-
-    def view(self, split: str) -> Artifact:
-        """The pictures of a split."""
-        labels = self.protocol.labels if split in LABELLED else "true"
-        return pictures.view(self.samples, split, self.protocol.size, labels)
-
-    def process(self) -> MethodProcess:
-        """The method process of this cell, not yet started."""
-        if self._process is None:
-            self._process = self.spawn(self.method, self.plugin)
-        return self._process
-
-    def spawn(self, method: Method | MaskMethod, plugin: Mapping[str, Any], **more: Any) -> MethodProcess:
-        """A method process that may read the views, the declared masks, and the files that its settings name."""
-        job = {
-            "plugin": dict(plugin),
-            "settings": method.model_dump(mode="json", serialize_as_any=True),
-            "task": self.samples.dataset.task.model_dump(mode="json"),
-            "seed": self.seed,
-            "device": str(self.device),
-            "threads": self.threads,
-            "fit_share": self.protocol.fit_share,
-            "precision": self.protocol.precision,
-            **more,
-        }
-        files = [Path(plugin["file"])] if plugin.get("file") else []
-        readable = [*(self.view(s).folder for s in self.samples.splits if self.samples[s]), *files, *paths_in(method)]
-        root = self.samples.dataset.root
-        hidden = [cache_root() / "masks", *([root] if root else [])]
-        return MethodProcess(job, readable, hidden, self.store.root / ".scratch", self.log, lambda a, b: self.report("", a, b))
-
-    def close(self) -> None:
-        """End the method process."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
-
-
-def paths_in(method: Any) -> list[Path]:
-    """The files that a method's settings name, those of its Method fields too."""
-    own = [v for name in type(method).model_fields if isinstance(v := getattr(method, name), Path)]
-    return own + [path for inner in needed(method).values() for path in paths_in(inner)]
-
-
-# --- fit -----------------------------------------------------------------------------------------------------------------------------
-
-
-def fit(bench: Bench) -> Artifact:
+def fit(bench: Workbench) -> Artifact:
     """The fitted network of the cell's method; its Method fields are fitted first, as artifacts of their own."""
     assert isinstance(bench.method, Method)
     return _fit(bench, bench.method, bench.plugin, bench.process)
 
 
-def _fit(bench: Bench, method: Method, plugin: Mapping[str, Any], process: Callable[[], MethodProcess]) -> Artifact:
+def _fit(bench: Workbench, method: Method, plugin: Mapping[str, Any], process: Callable[[], MethodProcess]) -> Artifact:
     needs = {name: _fit_need(bench, name, inner) for name, inner in needed(method).items()}
     declared = _declared(bench, method)
     views = {split: bench.view(split) for split in LABELLED if bench.samples[split]}
@@ -142,7 +66,7 @@ def _fit(bench: Bench, method: Method, plugin: Mapping[str, Any], process: Calla
     return bench.keep(bench.store.make("fit", inputs, work))
 
 
-def _fit_need(bench: Bench, field_name: str, inner: Method) -> Artifact:
+def _fit_need(bench: Workbench, field_name: str, inner: Method) -> Artifact:
     from bench.plugins import describe
 
     worker = bench.spawn(inner, describe(type(inner)))
@@ -152,7 +76,7 @@ def _fit_need(bench: Bench, field_name: str, inner: Method) -> Artifact:
         worker.close()
 
 
-def _declared(bench: Bench, method: Method) -> dict[str, Any] | None:
+def _declared(bench: Workbench, method: Method) -> dict[str, Any] | None:
     """What a method's `masks()` names, fetched through the door: pictures and masks of the same numbers."""
     wish = method.masks()
     if wish is None:
@@ -169,10 +93,7 @@ def _declared(bench: Bench, method: Method) -> dict[str, Any] | None:
     }
 
 
-# --- maps of the method ----------------------------------------------------------------------------------------------------------------
-
-
-def maps(bench: Bench, fitted: Artifact, split: str) -> Artifact:
+def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
     """The method's maps of a split, raw, at their own resolution: (N, K, h, w) uint16."""
     view = bench.view(split)
     inputs = {"revision": REVISIONS["maps"], "fit": fitted.name, "settings": maps_settings(bench.method), "view": view.name}
@@ -192,10 +113,7 @@ def maps(bench: Bench, fitted: Artifact, split: str) -> Artifact:
     return bench.keep(bench.store.make("maps", inputs, work))
 
 
-# --- targets ---------------------------------------------------------------------------------------------------------------------------
-
-
-def proxies(bench: Bench, fitted: Artifact, rule: str) -> Artifact:
+def proxies(bench: Workbench, fitted: Artifact, rule: str) -> Artifact:
     """Pseudo-masks: the maps of the images the segmenter trains on, resized to the view and thresholded (paper 1, section 2.2)."""
     sources = [maps(bench, fitted, split) for split in bench.sources]
     threshold = bench.protocol.threshold if rule == "fixed" else None
@@ -210,32 +128,15 @@ def proxies(bench: Bench, fitted: Artifact, rule: str) -> Artifact:
     def work(folder: Path) -> Record:
         bench.report(f"proxies ({rule})", 0, 0)
         with Meter(torch.device("cpu")) as meter:
-            stack = np.concatenate([threshold_maps(open_maps(s), rule, threshold or 0.0, bench.protocol.size) for s in sources])
+            each = [mapfile.proxies(mapfile.open_maps(s.folder), rule, threshold or 0.0, bench.protocol.size) for s in sources]
+            stack = np.concatenate(each)
             np.save(folder / TARGETS, stack)
         return Record(facts={"coverage": float((stack > 0).mean())}, **meter.cost())
 
     return bench.keep(bench.store.make("targets", inputs, work))
 
 
-def open_maps(artifact: Artifact) -> Any:
-    """The (N, K, h, w) uint16 maps of an artifact, memory-mapped."""
-    return np.load(artifact.folder / MAPS, mmap_mode="r")
-
-
-def threshold_maps(stack: Any, rule: str, threshold: float, size: int) -> Any:
-    """(N, K, h, w) uint16 maps -> (N, size, size) uint8 masks: k + 1 where map k is above its threshold and the largest of those."""
-    masks = np.zeros((len(stack), size, size), np.uint8)
-    for number, channels in enumerate(stack):
-        best = np.zeros((size, size), np.float32)
-        for k, channel in enumerate(channels):
-            values = resize(channel.astype(np.float32) / 65535, (size, size))
-            wins = binarise(values, rule, threshold) & (values > best)
-            masks[number][wins] = k + 1
-            best = np.where(wins, values, best)
-    return masks
-
-
-def mask_targets(bench: Bench) -> Artifact:
+def mask_targets(bench: Workbench) -> Artifact:
     """The masks that a MaskMethod trains the segmenter on."""
     assert isinstance(bench.method, MaskMethod)
     method, size = bench.method, bench.protocol.size
@@ -268,10 +169,7 @@ def changes_targets(method: MaskMethod) -> bool:
     return type(method).targets is not MaskMethod.targets
 
 
-# --- segmenter -------------------------------------------------------------------------------------------------------------------------
-
-
-def segment(bench: Bench, targets: Artifact) -> Artifact:
+def segment(bench: Workbench, targets: Artifact) -> Artifact:
     """The segmenter trained on targets: the same network, steps and augmentation for every row."""
     protocol = bench.protocol
     views = segment_views(bench)
@@ -281,7 +179,7 @@ def segment(bench: Bench, targets: Artifact) -> Artifact:
         "targets": targets.name,
         "seed": bench.seed,
         "precision": protocol.precision,
-        **segmenter_key(protocol),
+        **segmenter_settings(protocol),
     }
 
     def work(folder: Path) -> Record:
@@ -291,8 +189,14 @@ def segment(bench: Bench, targets: Artifact) -> Artifact:
         seed_everything(bench.seed)
         view, wanted = joined(bench, views), torch.from_numpy(np.load(targets.folder / TARGETS))
         net = segmenter.build(protocol, 1 + len(bench.samples.dataset.task.foreground)).to(bench.device)
-        report = lambda done, total: bench.report("segment", done, total)  # noqa: E731
-        training = Training(net, folder, seed=bench.seed, device=bench.device, precision=protocol.precision, report=report)
+        training = Training(
+            net,
+            folder,
+            seed=bench.seed,
+            device=bench.device,
+            precision=protocol.precision,
+            report=partial(bench.report, "segment"),
+        )
         with Meter(bench.device) as meter:
             segmenter.train(net, view, wanted, protocol, training)
         save_file({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}, folder / NET)
@@ -302,17 +206,7 @@ def segment(bench: Bench, targets: Artifact) -> Artifact:
     return bench.keep(bench.store.make("segment", inputs, work))
 
 
-def segmenter_key(protocol: Protocol) -> dict[str, Any]:
-    """The fields of a protocol that decide the segmenter; those of the other kind of network are left out."""
-    common = ("segmenter", "steps", "batch", "segmenter_lr", "schedule", "augment")
-    if protocol.segmenter == "unet":
-        return {name: getattr(protocol, name) for name in (*common, "base_channels")}
-    weights = protocol.encoder_weights
-    named = weights if weights in ("none", "imagenet") else file_digests([Path(weights)])[0]
-    return {**{name: getattr(protocol, name) for name in (*common, "encoder")}, "encoder_weights": named}
-
-
-def segment_views(bench: Bench) -> list[Artifact]:
+def segment_views(bench: Workbench) -> list[Artifact]:
     """The pictures that the segmenter trains on: of the proxies, or of the masks of a MaskMethod."""
     if isinstance(bench.method, MaskMethod):
         numbers = bench.door.numbers("masks", bench.method.count, bench.seed)
@@ -320,14 +214,14 @@ def segment_views(bench: Bench) -> list[Artifact]:
     return [bench.view(split) for split in bench.sources]
 
 
-def joined(bench: Bench, views: list[Artifact]) -> View:
+def joined(bench: Workbench, views: list[Artifact]) -> View:
     """Several views as one, without labels."""
     task = bench.samples.dataset.task
     parts = [View.open(v.folder, task).pictures for v in views]
     return View(Joined(parts), None, task, bench.device)  # type: ignore[arg-type]
 
 
-def segmenter_maps(bench: Bench, segmented: Artifact, split: str) -> Artifact:
+def segmenter_maps(bench: Workbench, segmented: Artifact, split: str) -> Artifact:
     """The segmenter's foreground probabilities of a split: (N, K, size, size) uint16, the same kind of file as a method's maps."""
     view = bench.view(split)
     inputs = {"revision": REVISIONS["maps"], "segment": segmented.name, "view": view.name}
@@ -341,7 +235,7 @@ def segmenter_maps(bench: Bench, segmented: Artifact, split: str) -> Artifact:
         stack, done = None, 0
         with Meter(bench.device) as meter:
             for probabilities in segmenter.predict(net, pictured):
-                stack = write_maps(folder / MAPS, stack, len(pictured), done, probabilities)
+                stack = mapfile.write_maps(folder / MAPS, stack, len(pictured), done, probabilities)
                 done += len(probabilities)
                 bench.report(f"predictions of {split}", done, len(pictured))
         return Record(**meter.cost())
@@ -349,10 +243,7 @@ def segmenter_maps(bench: Bench, segmented: Artifact, split: str) -> Artifact:
     return bench.keep(bench.store.make("maps", inputs, work))
 
 
-# --- scores ----------------------------------------------------------------------------------------------------------------------------
-
-
-def scores(bench: Bench, made: Artifact, split: str) -> Artifact:
+def scores(bench: Workbench, made: Artifact, split: str) -> Artifact:
     """Counts of maps against the masks of a split at native size; every threshold's score is a sum over them."""
     content = {"dataset": identity(bench.samples.dataset), "split": split, "content": bench.samples.hashes[split]}
     inputs = {"revision": REVISIONS["scores"], "maps": made.name, "masks": content}
@@ -360,22 +251,10 @@ def scores(bench: Bench, made: Artifact, split: str) -> Artifact:
     def work(folder: Path) -> Record:
         bench.report(f"scores of {split}", 0, 0)
         with Meter(torch.device("cpu")) as meter:
-            np.savez_compressed(folder / SCORES, **count_all(bench, made, split))
+            foregrounds = len(bench.samples.dataset.task.foreground)
+            counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.native(split), foregrounds)
+            np.savez_compressed(folder / SCORES, allow_pickle=False, **counted)
         uses = (MaskUse(split, len(bench.samples[split]), "evaluation"),)
         return Record(masks=uses, **meter.cost())
 
     return bench.keep(bench.store.make("scores", inputs, work))
-
-
-def count_all(bench: Bench, made: Artifact, split: str) -> dict[str, Any]:
-    """Per image and foreground the fields of metrics.ImageScore, stacked (N, K, ...); `fine` summed over the images (K, 2, 65536)."""
-    foregrounds = len(bench.samples.dataset.task.foreground)
-    rows: dict[str, list[Any]] = {}
-    fine = np.zeros((foregrounds, 2, 65536), np.int64)
-    for channels, mask in zip(open_maps(made), bench.door.native(split), strict=True):
-        each = [score_image(channels[k].astype(np.float32) / 65535, mask, k + 1) for k in range(foregrounds)]
-        fine += np.stack([score.fine for score in each])
-        for name in each[0]._fields:
-            if name != "fine":
-                rows.setdefault(name, []).append([getattr(score, name) for score in each])
-    return {**{name: np.asarray(values) for name, values in rows.items()}, "fine": fine}

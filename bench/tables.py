@@ -26,6 +26,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     for _, group in groupby(printed_once(rows), key=_table_key):
         table_rows = list(group)
         marks = _Marks()
+        console.print(_title(table_rows[0], console))
         console.print(dice_table(table_rows, console, marks))
         for line in marks.lines:
             console.print(Text(line))
@@ -45,9 +46,9 @@ def printed_once(rows: Sequence[Row]) -> list[Row]:
 def dice_table(rows: Sequence[Row], console: Console, marks: _Marks) -> Table:
     """Dice in %, mean and spread over seeds; sections in the order of `SECTIONS`."""
     lines = ASCII_BOX if _ascii(console) else box.SIMPLE_HEAD
-    table = Table(title=_title(rows[0], console), box=lines, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=lines, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("method", overflow="fold")
-    table.add_column("rule", overflow="fold")
+    table.add_column("rule", overflow="fold", max_width=8 if console.width < NARROW else None)
     for heading in (*HEADINGS.values(), "images", "masks\nused"):
         table.add_column(heading, justify="right", no_wrap=True, vertical="top")
     for role, section in groupby(sorted(rows, key=_section), key=lambda row: row["role"]):

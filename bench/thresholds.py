@@ -20,7 +20,8 @@ def bins(values: Map) -> npt.NDArray[np.intp]:
     >>> bins(np.float32([0, 0.001, 0.5, 0.501, 1])).tolist()
     [0, 1, 128, 129, 256]
     """
-    return np.ceil(values * np.float32(STEPS)).astype(np.intp)  # times 256 is exact in binary
+    index: npt.NDArray[np.intp] = np.ceil(values * np.float32(STEPS)).astype(np.intp)  # times 256 is exact in binary
+    return index
 
 
 def histogram(values: Map, mask: Mask | None = None, value: int = 1) -> Counts:
@@ -37,7 +38,8 @@ def histogram(values: Map, mask: Mask | None = None, value: int = 1) -> Counts:
 def split(mask: Mask, value: int = 1) -> npt.NDArray[np.uint8]:
     """Where each pixel is counted, flat (H * W,): 0 background, 1 foreground, 2 ignored."""
     flat = mask.ravel()
-    return (flat == value).view(np.uint8) + ((flat == IGNORED).view(np.uint8) << 1)
+    where: npt.NDArray[np.uint8] = (flat == value).view(np.uint8) + ((flat == IGNORED).view(np.uint8) << 1)
+    return where
 
 
 def split_counts(index: npt.NDArray[np.intp], where: npt.NDArray[np.uint8] | None, n: int) -> Counts:
@@ -64,7 +66,8 @@ def minmax(values: Map) -> Map:
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros_like(values)
-    return (values - low) / (high - low)
+    stretched: Map = (values - low) / (high - low)
+    return stretched
 
 
 def otsu(hist: Counts) -> float:

@@ -145,7 +145,8 @@ def write_history(path: Path, history: list[tuple[int, str, float]]) -> None:
 def shuffled(n: int, batch: int, generator: Generator) -> Iterator[Tensor]:
     """Every number below n once, in random order; an incomplete last batch is left out unless it is the only one."""
     order = torch.randperm(n, generator=generator)
-    yield from order.split(batch) if n < batch else order[: n - n % batch].split(batch)
+    for start in range(0, max(n - batch, 0) + 1, batch):
+        yield order[start : start + batch]
 
 
 def balanced(

@@ -26,7 +26,7 @@ class Joined:
         self.shape = (int(self.ends[-1]), *parts[0].shape[1:])
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.ends[-1])
 
     def __getitem__(self, numbers: npt.NDArray[np.int64]) -> Pixels:
         chosen = np.empty((len(numbers), *self.shape[1:]), np.uint8)
@@ -90,4 +90,5 @@ class View:
 
     def in_order(self, batch: int = 32) -> Iterator[Tensor]:
         """The numbers of all images, in order, `batch` at a time."""
-        yield from torch.arange(len(self)).split(batch)
+        for start in range(0, len(self), batch):
+            yield torch.arange(start, min(start + batch, len(self)))

@@ -11,7 +11,7 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bench.errors import MachineError, UsageError
 
@@ -61,9 +61,9 @@ def read(file: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        state: Any = (
-            load_file(file) if _is_safetensors(file) else torch.load(file, map_location="cpu", weights_only=True)
-        )
+        with file.open("rb") as stream:  # torch.load would go by the name's ending
+            safe = _is_safetensors(stream)
+            state: Any = load_file(file) if safe else torch.load(stream, map_location="cpu", weights_only=True)
         state = next((state[key] for key in ("state_dict", "model") if isinstance(state.get(key), dict)), state)
         return {name.removeprefix("module."): _float32(value) for name, value in state.items()}
     except Exception as problem:  # whatever a broken file makes of a reader, it means the same to the user
@@ -112,13 +112,14 @@ def _not_had(method: Pretrained, reason: str) -> MachineError:
 
 
 def _from_hub(repository: str, filename: str) -> Path:
-    from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     name, _, revision = repository.partition("@")
     cached = try_to_load_from_cache(name, filename, revision=revision or None)
     if isinstance(cached, str):
         return Path(cached)
-    _reach(hf_hub_url(name, filename, revision=revision or None))  # the hub's own client tries again for half a minute
+    if not constants.HF_HUB_OFFLINE:  # the hub's own client would try again for half a minute
+        _reach(hf_hub_url(name, filename, revision=revision or None))
     return Path(hf_hub_download(name, filename, revision=revision or None, etag_timeout=PATIENCE))
 
 
@@ -158,11 +159,11 @@ def _architecture(method: Pretrained) -> None:
     raise UsageError(f"{method.name}.backbone: timm has no network {method.backbone}; {hint}")
 
 
-def _is_safetensors(file: Path) -> bool:
-    with file.open(
-        "rb"
-    ) as stream:  # a length of eight bytes, then JSON; files in the hub's cache have no ending to go by
-        return stream.read(9)[8:] == b"{"
+def _is_safetensors(stream: BinaryIO) -> bool:
+    """Eight bytes of length, then JSON: files in the hub's cache have no ending to go by."""
+    start = stream.read(9)
+    stream.seek(0)
+    return start[8:] == b"{"
 
 
 def _float32(value: Tensor) -> Tensor:

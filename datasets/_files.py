@@ -28,9 +28,8 @@ def read_image(path: Path) -> Pixels:
 def read_thumbnail(path: Path, side: int) -> Pixels:
     """The upright picture averaged over boxes to (side, side, 3) uint8; a large JPEG is decoded at a fraction of its size."""
     with _opened(path) as picture:
-        picture.draft(
-            "RGB", (16 * side, 16 * side)
-        )  # means of means: all but the same thumbnail, several times cheaper
+        # A mean of means is all but the same thumbnail, several times cheaper; pictures below 32 times `side` are read whole.
+        picture.draft("RGB", (16 * side, 16 * side))
         thumbnail: Pixels = np.asarray(_upright(picture).resize((side, side), Image.Resampling.BOX))
         return thumbnail
 
@@ -49,13 +48,13 @@ def read_mask(path: Path, image: Path) -> Pixels:
             raise DataError(
                 f"{path} is a mask of mode {picture.mode} (colours, palette or 16 bits); save it as an 8-bit grey PNG of 0 and 255"
             )
-        pixels = np.asarray(ImageOps.exif_transpose(picture).convert("L"))
+        pixels: Pixels = np.asarray(ImageOps.exif_transpose(picture).convert("L"))
     _check_size(path, pixels.shape, image)
     if not ((pixels == 0) | (pixels == 255)).all():
         raise DataError(
             f"{path} is a mask with the values {_some(np.unique(pixels).tolist())}; make it 0 (background) and 255 (lesion) only"
         )
-    return (pixels == 255).astype(np.uint8)
+    return np.equal(pixels, 255).astype(np.uint8)
 
 
 def _check_size(path: Path, shape: tuple[int, ...], image: Path) -> None:

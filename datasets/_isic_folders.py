@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,24 +41,18 @@ def whole_root(root: Path | None) -> Path:
 
 
 def list_folders(root: Path) -> Folders:
+    """The pictures of both tasks and the masks; DataError if the folders do not fit one another."""
     weak, images = list_pictures(root / WEAK_IMAGES), list_pictures(root / IMAGES)
     masks = {i.removesuffix(SUFFIX): p for i, p in list_pictures(root / MASKS, (".png",)).items() if i.endswith(SUFFIX)}
     for folder, pictures in ((WEAK_IMAGES, weak), (IMAGES, images)):
         if not pictures:
             raise DataError(f"{root / folder} holds no pictures; extract {folder}.zip again")
-    _agree(root / MASKS, "no mask for the image", sorted(set(images) - set(masks)), f"extract {MASKS}.zip again")
-    _agree(
-        root / IMAGES,
-        "no image for the mask",
-        sorted(set(masks) - set(images)),
-        f"extract {IMAGES}.zip again or remove the mask",
-    )
-    _agree(
-        root / IMAGES,
-        f"an id of {WEAK_IMAGES}:",
-        sorted(set(weak) & set(images)),
-        "remove it from one, it would leak labels",
-    )
+    again = f"extract {MASKS}.zip again"
+    _agree(root / MASKS, "no mask for the image", images.keys() - masks.keys(), again)
+    again = f"extract {IMAGES}.zip again or remove the mask"
+    _agree(root / IMAGES, "no image for the mask", masks.keys() - images.keys(), again)
+    leak = "remove it from one, it would leak labels"
+    _agree(root / IMAGES, f"an id of {WEAK_IMAGES}:", weak.keys() & images.keys(), leak)
     return Folders(frozenset(weak), {**weak, **images}, masks)
 
 
@@ -70,9 +64,9 @@ def read_labels(path: Path, pictures: Collection[str]) -> dict[str, int]:
             raise DataError(f"{path} line {line} lists {row['image']} a second time; remove one of the rows")
         labels[row["image"]] = _class(path, line, row)
     again = f"extract {WEAK_IMAGES}.zip again or remove the row"
-    _agree(path.parent.parent / WEAK_IMAGES, "no image for the table's row", sorted(set(labels) - set(pictures)), again)
+    _agree(path.parent.parent / WEAK_IMAGES, "no image for the table's row", labels.keys() - set(pictures), again)
     again = f"extract {WEAK_TABLE}.zip again or remove the image"
-    _agree(path, "no row for the image", sorted(set(pictures) - set(labels)), again)
+    _agree(path, "no row for the image", set(pictures) - labels.keys(), again)
     return labels
 
 
@@ -100,14 +94,14 @@ def read_lesions(root: Path, labels: Collection[str]) -> dict[str, str]:
         if row["image"] in lesions:
             raise DataError(f"{path} line {line} lists {row['image']} a second time; remove one of the rows")
         lesions[row["image"]] = row["lesion_id"]
-    nameless = sorted(i for i in labels if not lesions.get(i))
+    nameless = {i for i in labels if not lesions.get(i)}
     _agree(path, "no lesion_id for the image", nameless, "put the official file there")
     return lesions
 
 
-def _agree(place: Path, fault: str, ids: Sequence[str], remedy: str) -> None:
+def _agree(place: Path, fault: str, ids: Set[str], remedy: str) -> None:
     if ids:
-        raise DataError(f"{place} has {fault} {_first(ids)}; {remedy}")
+        raise DataError(f"{place} has {fault} {_first(sorted(ids))}; {remedy}")
 
 
 def _first(names: Sequence[str], count: int = 1) -> str:

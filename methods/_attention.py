@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -76,4 +78,4 @@ class AttentiveEmbedding(nn.Module):
 
 def whole(slices: Tensor) -> Tensor:
     """The K unit vectors as one of unit length: (B, K, d / K) -> (B, d), each slice of length 1 / sqrt(K)."""
-    return functional.normalize(slices.flatten(1), dim=1)
+    return slices.flatten(1) / math.sqrt(slices.shape[1])

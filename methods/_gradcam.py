@@ -56,6 +56,7 @@ def gradcam(net: Classifier, images: Tensor, layer: str, choose: Choose, task: T
     return task.union(minmax(maps))
 
 
+@torch.enable_grad()
 def class_maps(net: Classifier, images: Tensor, layer: str, choose: Choose) -> Tensor:
     """ReLU(sum_a w_a A_a) with w_a the mean over places of d logit / d A_a: (B, C, h, w), zero for classes that are not chosen.
 
@@ -63,13 +64,13 @@ def class_maps(net: Classifier, images: Tensor, layer: str, choose: Choose) -> T
     """
     with torch.no_grad():
         features = net.features(images, layer)
-    with torch.enable_grad():
-        features.requires_grad_()
-        logits = net.head(features, layer)
+    features.requires_grad_()
+    logits = net.head(features, layer)
     chosen = choose(logits.detach())
     order = chosen.int().argsort(stable=True, dim=1, descending=True)  # an image's chosen classes come first
     maps = features.new_zeros(*chosen.shape, *features.shape[2:])
-    for classes in order[:, : int(chosen.sum(1).max())].split(1, 1):  # (B, 1): one class for every image
+    for column in range(int(chosen.sum(1).max())):
+        classes = order[:, column : column + 1]  # (B, 1): one class for every image
         cam = _cam(features, logits.gather(1, classes)) * chosen.gather(1, classes)[:, :, None, None]
         maps.scatter_(1, classes[:, :, None, None].expand_as(cam), cam)
     return maps

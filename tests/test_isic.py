@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -375,6 +376,9 @@ def test_thumbnails_are_remembered_until_a_file_changes(root, tmp_path, monkeypa
         np.testing.assert_array_equal(thumbnails(paths), first)
     store.write_bytes(store.read_bytes()[:99])  # damaged: made again
     np.testing.assert_array_equal(thumbnails(paths), first)
+    os.utime(paths[0], ns=(0, 0))  # another picture may have as many bytes
+    thumbnails(paths)
+    assert len(list(store.parent.iterdir())) == 2
     _save(paths[0], np.zeros((24, 30, 3)))
     assert thumbnails(paths)[0].max() == 0
 
@@ -392,13 +396,15 @@ def test_pairs_are_those_of_numpys_correlation():
     random = np.random.default_rng(1)
     thumbs = random.integers(0, 256, (700, 24, 24, 3)).astype(np.uint8)
     thumbs[650] = thumbs[3] // 2 + 20  # brightness and contrast do not hide a copy
+    thumbs[690] = 255 - thumbs[520] // 2
+    thumbs[691] = thumbs[690]
     thumbs[11] = thumbs[12] = 7  # pictures of one colour
     thumbs[600] = np.clip(thumbs[30] + random.normal(0, 12, thumbs[30].shape), 0, 255)
     thumbs[601] = np.clip(thumbs[31] + random.normal(0, 18, thumbs[31].shape), 0, 255)
     with np.errstate(invalid="ignore"):
         correlation = np.corrcoef(thumbs.reshape(700, -1))
     expected = [(i, j) for i, j in zip(*np.nonzero(np.triu(correlation, 1) > 0.985), strict=True)]
-    assert pairs(thumbs) == expected == [(3, 650), (30, 600)]
+    assert pairs(thumbs) == expected == [(3, 650), (30, 600), (690, 691)]
 
 
 def test_groups_are_connected_components(monkeypatch):

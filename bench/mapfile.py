@@ -1,0 +1,70 @@
+"""The file of maps: (N, K, h, w) uint16, 65535 for 1; written batch by batch, thresholded to proxies, counted against masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.api import Pixels
+from bench.errors import PluginError
+from bench.metrics import LEVELS, binarise, resize, score_image
+
+MAPS = "maps.npy"
+FULL = 65_535
+
+Stored = npt.NDArray[np.uint16]
+
+
+def open_maps(folder: Path) -> Stored:
+    """The maps that lie in a folder, memory-mapped."""
+    stored: Stored = np.load(folder / MAPS, mmap_mode="r")
+    return stored
+
+
+def write_maps(file: Path, stack: Stored | None, total: int, start: int, maps: Any) -> Stored:
+    """Put a batch of maps, (B, K, h, w) tensor in [0, 1], into the file of all `total`; the file is made with the first batch."""
+    values = (maps.detach().float().cpu().numpy() * FULL).round().astype(np.uint16)
+    if stack is None:
+        stack = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint16, shape=(total, *values.shape[1:]))
+    if values.shape[1:] != stack.shape[1:]:
+        raise PluginError(f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}")
+    stack[start : start + len(values)] = values
+    return stack
+
+
+def proxies(stored: Stored, rule: str, threshold: float, size: int) -> Pixels:
+    """(N, K, h, w) maps -> (N, size, size) masks: k + 1 where map k is above its threshold and the largest of those that are.
+
+    The map is resized first and thresholded then (thresholding first gives other masks).
+    """
+    masks = np.zeros((len(stored), size, size), np.uint8)
+    for number, channels in enumerate(stored):
+        best = np.zeros((size, size), np.float32)
+        for k, channel in enumerate(channels):
+            values = resize(as_floats(channel), (size, size))
+            wins = binarise(values, rule, threshold) & (values > best)
+            masks[number][wins] = k + 1
+            best = np.where(wins, values, best)
+    return masks
+
+
+def count(stored: Stored, masks: Iterable[Pixels], foregrounds: int) -> dict[str, npt.NDArray[Any]]:
+    """Fields of metrics.ImageScore per image and foreground, stacked (N, K, ...); `fine` summed over the images (K, 2, 65536)."""
+    rows: dict[str, list[Any]] = {}
+    fine = np.zeros((foregrounds, 2, LEVELS), np.int64)
+    for channels, mask in zip(stored, masks, strict=True):
+        each = [score_image(as_floats(channels[k]), mask, k + 1) for k in range(foregrounds)]
+        fine += np.stack([score.fine for score in each])
+        for name in each[0]._fields:
+            if name != "fine":
+                rows.setdefault(name, []).append([getattr(score, name) for score in each])
+    return {**{name: np.asarray(values) for name, values in rows.items()}, "fine": fine}
+
+
+def as_floats(channel: Stored) -> npt.NDArray[np.float32]:
+    """Stored values as float32 in [0, 1]."""
+    return channel.astype(np.float32) / np.float32(FULL)

@@ -1,0 +1,90 @@
+"""What the stages of one cell work with: the plugin, the pictures, the door, the store, and the process that runs the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import pictures
+from bench.api import MaskMethod, Method
+from bench.door import Door
+from bench.method_client import MethodProcess
+from bench.method_process import needed
+from bench.protocol import Protocol
+from bench.samples import LABELLED, Samples
+from bench.store import Artifact, Store, cache_root
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass
+class Workbench:
+    """What the stages of one cell work with. `used` collects every artifact a cell rests on, found or made."""
+
+    method: Method | MaskMethod
+    plugin: Mapping[str, Any]
+    samples: Samples
+    protocol: Protocol
+    seed: int
+    device: torch.device
+    threads: int
+    store: Store
+    log: Path
+    report: Report
+    used: dict[str, Artifact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.door = Door(self.samples)
+        self.sources = ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
+        self._process: MethodProcess | None = None
+
+    def keep(self, artifact: Artifact) -> Artifact:
+        """Note that the result rests on this artifact."""
+        self.used[artifact.name] = artifact
+        return artifact
+
+    def view(self, split: str) -> Artifact:
+        """The pictures of a split."""
+        labels = self.protocol.labels if split in LABELLED else "true"
+        return pictures.view(self.samples, split, self.protocol.size, labels)
+
+    def process(self) -> MethodProcess:
+        """The method process of this cell, not yet started."""
+        if self._process is None:
+            self._process = self.spawn(self.method, self.plugin)
+        return self._process
+
+    def spawn(self, method: Method | MaskMethod, plugin: Mapping[str, Any], **more: Any) -> MethodProcess:
+        """A method process that may read the views, the declared masks, and the files that its settings name."""
+        job = {
+            "plugin": dict(plugin),
+            "settings": method.model_dump(mode="json", serialize_as_any=True),
+            "task": self.samples.dataset.task.model_dump(mode="json"),
+            "seed": self.seed,
+            "device": str(self.device),
+            "threads": self.threads,
+            "fit_share": self.protocol.fit_share,
+            "precision": self.protocol.precision,
+            **more,
+        }
+        files = [Path(plugin["file"])] if plugin.get("file") else []
+        readable = [*(self.view(s).folder for s in self.samples.splits if self.samples[s]), *files, *paths_in(method)]
+        root = self.samples.dataset.root
+        hidden = [cache_root() / "masks", *([root] if root else [])]
+        return MethodProcess(job, readable, hidden, self.store.root / ".scratch", self.log, lambda a, b: self.report("", a, b))
+
+    def close(self) -> None:
+        """End the method process."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+
+def paths_in(method: Any) -> list[Path]:
+    """The files that a method's settings name, those of its Method fields too."""
+    own = [v for name in type(method).model_fields if isinstance(v := getattr(method, name), Path)]
+    return own + [path for inner in needed(method).values() for path in paths_in(inner)]

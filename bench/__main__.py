@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
+
 def main() -> None:
     """Run the command line; a child process goes to its module without it."""
     match sys.argv[1:]:

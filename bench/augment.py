@@ -61,9 +61,8 @@ class Augmentation:
         if self.area is None:
             return images
         sides = self._sides(draws)  # (B, 2) width and height of the window, in pictures
-        centres = (2 * draws[:, 5:7] - 1) * (
-            1 - sides
-        )  # the corner is uniform in [0, 1 - side]; a picture spans -1 to 1
+        # The window's corner is uniform in [0, 1 - side] of the picture, which spans -1 to 1 for the grid.
+        centres = (2 * draws[:, 5:7] - 1) * (1 - sides)
         theta = torch.cat([torch.diag_embed(sides), centres[:, :, None]], 2)  # (B, 2, 3)
         grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, mode, padding_mode="reflection", align_corners=False)

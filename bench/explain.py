@@ -12,6 +12,7 @@ from bench.source import field_texts, source_file
 if TYPE_CHECKING:
     from bench.api import Plugin
 
+
 def describe(name: str) -> dict[str, Any]:
     """Everything `bench info` says about a name, as plain values."""
     if name in protocol.PROTOCOLS:

@@ -7,11 +7,11 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.entry_points import EntryPoint, entry_points
 from bench.errors import BenchError, PluginError, UsageError
 from bench.near import did_you_mean
 from bench.settings import instantiate as instantiate
@@ -44,8 +44,8 @@ class Offer(NamedTuple):
 
     @property
     def claims(self) -> list[str]:
-        """Module and package of each claim; reads the packages' metadata."""
-        return [f"{point.value} ({point.dist.name if point.dist else 'no package'})" for point in self.points]
+        """Module and package of each claim."""
+        return [f"{point.value} ({point.package})" for point in self.points]
 
 
 class _Origin(NamedTuple):
@@ -63,8 +63,9 @@ _files: dict[Path, tuple[type, ...]] = {}
 def offers(kind: str) -> dict[str, Offer]:
     """Every installed plugin of a kind (`methods`, `datasets`, `commands`), sorted by name."""
     found: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points(group=f"wsss_bench.{kind}"):
-        found.setdefault(point.name, {})[point.value] = point
+    for point in entry_points():
+        if point.group == f"wsss_bench.{kind}":
+            found.setdefault(point.name, {})[point.value] = point
     return {name: Offer(kind, name, tuple(by.values())) for name, by in sorted(found.items())}
 
 
@@ -132,9 +133,19 @@ def load_file(path: Path) -> tuple[type[Any], ...]:
     return _files[path]
 
 
-def finished(out: Path) -> None:
-    """Tell every loaded plugin that has the hook that a run has written its results."""
-    _manager().hook.bench_run_finished(out=out)
+def finished(out: Path) -> list[str]:
+    """Tell every plugin of the run, and those that add commands, that results lie under `out`; the sentences of those that fail."""
+    said = []
+    for name, offer in offers("commands").items():
+        try:
+            _import("commands", name, offer.points[0].value)
+        except PluginError as error:
+            said.append(str(error))
+    try:
+        _manager().hook.bench_run_finished(out=out)
+    except Exception as error:
+        said.append(f"a plugin fails in bench_run_finished: {_said(error)}")
+    return said
 
 
 def describe(cls: type[Any]) -> dict[str, str | None]:

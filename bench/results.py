@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-SCORES_COLUMNS = tuple(
-    "image cluster class split stage rule threshold tp fp fn tn dice dice_224 ap dead_map".split()
-)
+SCORES_COLUMNS = tuple("image cluster class split stage rule threshold tp fp fn tn dice dice_224 ap dead_map".split())
 SCORES_TEXT = ("image", "cluster", "class", "split", "stage", "rule")
 STAGES = ("val_init", "val_unet", "test_init", "test_unet")
 LEADERBOARD_COLUMNS = (
@@ -195,7 +193,7 @@ def _row(rule: str, done: list[Row], scores: list[DataFrame], failures: list[str
     row = {**_head(results, failures), **_used(results), "rule": rule, "seeds": len(results)}
     of_seeds = [{**_seed_scores(s[s["rule"] == rule]), "test_pxap": _pxap(r, rule)} for r, s in having]
     for name in of_seeds[0]:
-        values = [seed[name] for seed in of_seeds if seed[name] is not None]
+        values = [value for seed in of_seeds if (value := seed[name]) is not None]
         row[name] = fmean(values) if values else None
         if name in STAGES:
             row[f"{name}_sd"] = stdev(values) if len(values) > 1 else None

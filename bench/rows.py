@@ -196,12 +196,16 @@ def pooled_precision(scored: Artifact) -> float | None:
 
 
 def write_history(bench: Workbench, path: Path) -> None:
-    """history.csv: the learning curves of all fits and segmenters, as stage, epoch, step, name, value."""
+    """history.csv: the learning curves of all fits and segmenters, as stage, epoch, step, name, value (mean over the epoch's steps)."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("stage", "epoch", "step", "name", "value"))
         for artifact in bench.used.values():
-            curve = artifact.folder / HISTORY
-            if curve.exists():
-                lines = list(csv.reader(curve.open(encoding="utf-8", newline="")))[1:]
-                writer.writerows((artifact.name, epoch, "", name, value) for epoch, name, value in lines)
+            writer.writerows((artifact.name, epoch, "", name, value) for epoch, name, value in _curve(artifact.folder / HISTORY))
+
+
+def _curve(file: Path) -> list[list[str]]:
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.reader(lines))[1:]

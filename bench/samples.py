@@ -23,6 +23,7 @@ class Samples:
 
     def __init__(self, dataset: Dataset, protocol: Protocol) -> None:
         self.dataset = dataset
+        self.size = protocol.size
         self.splits: dict[str, tuple[Item, ...]] = {name: tuple(dataset.items(name)) for name in SPLITS}
         self.hashes = {name: split_hash(dataset, name, items) for name, items in self.splits.items()}
         if not self.splits["weak"]:
@@ -36,8 +37,9 @@ class Samples:
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits for the data set as it lies here: settings, ids, labels, groups and bytes of every split."""
-        return digest({"dataset": identity(self.dataset), "splits": self.hashes})
+        """12 hexadecimal digits for the data as it is looked at: settings, ids, labels, groups and bytes of every split, size of the views."""
+        view = ["squash", self.size]
+        return digest({"dataset": identity(self.dataset), "label": self.dataset.label, "splits": self.hashes, "view": view})
 
     def clusters(self, split: str) -> list[str]:
         """The independent unit of each image: its group, else itself."""
@@ -45,8 +47,8 @@ class Samples:
 
 
 def identity(dataset: Dataset) -> dict[str, object]:
-    """A data set without the place where it lies."""
-    settings = dataset.model_dump(mode="json", exclude={"root"})
+    """A data set without the place where it lies and without its label: what decides its pixels."""
+    settings = dataset.model_dump(mode="json", exclude={"root", "label"})
     return {"name": dataset.name, "version": dataset.version, "settings": settings}
 
 

@@ -55,7 +55,7 @@ def load_backbone(method: Pretrained, num_classes: int) -> nn.Module:
 def read(file: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a state dict (no code runs while it is read), told apart by their first bytes.
 
-    Half precision becomes float32; the wrappings `state_dict`, `model` and the prefix `module.` are taken off.
+    The wrappings `state_dict`, `model` and the prefix `module.` are taken off.
     """
     import torch
     from safetensors.torch import load_file
@@ -65,7 +65,7 @@ def read(file: Path) -> dict[str, Tensor]:
             safe = _is_safetensors(stream)
             state: Any = load_file(file) if safe else torch.load(stream, map_location="cpu", weights_only=True)
         state = next((state[key] for key in ("state_dict", "model") if isinstance(state.get(key), dict)), state)
-        return {name.removeprefix("module."): _float32(value) for name, value in state.items()}
+        return {name.removeprefix("module."): value for name, value in state.items()}
     except Exception as problem:  # whatever a broken file makes of a reader, it means the same to the user
         reason = " ".join(str(problem).split())[:120]
         raise MachineError(
@@ -142,9 +142,8 @@ def _reach(url: str) -> None:
     except urllib.error.HTTPError as answer:
         answer.close()
     except urllib.error.URLError as problem:
-        if not isinstance(
-            problem.reason, ssl.SSLError
-        ):  # a machine without certificates: the hub's client brings its own
+        # A machine without certificates: the hub's client brings its own.
+        if not isinstance(problem.reason, ssl.SSLError):
             raise OSError(f"no answer from {urllib.request.Request(url).host}: {problem.reason}") from problem
 
 
@@ -166,12 +165,8 @@ def _is_safetensors(stream: BinaryIO) -> bool:
     return start[8:] == b"{"
 
 
-def _float32(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
-
-
 def _load(net: nn.Module, file: Path, backbone: str) -> None:
-    """Copy the tensors of `file` into `net`, its head left out where the sizes differ."""
+    """Copy the tensors of `file` into `net` (half precision becomes float32), its head left out where the sizes differ."""
     given, own = read(file), net.state_dict()
     heads = _heads(net)
     for name in [n for n in given if n.startswith(heads) and (n not in own or given[n].shape != own[n].shape)]:

@@ -38,7 +38,9 @@ def show(runs: Path) -> None:
 
 @leaderboard.command()
 @RUNS
-@click.option("--format", "kind", type=click.Choice(["csv"]), default="csv", show_default=True, help="The form of the file.")
+@click.option(
+    "--format", "kind", type=click.Choice(["csv"]), default="csv", show_default=True, help="The form of the file."
+)
 @click.option("-o", "to", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead of stdout.")
 def export(runs: Path, kind: str, to: Path | None) -> None:
     """Write the rows of the runs under RUNS as one table."""

@@ -54,9 +54,8 @@ def distance_weights(embeddings: Tensor, same: Tensor, cutoff: float = CUTOFF, b
     log_weights = (2 - d) * distance.log() - (d - 3) / 2 * torch.log1p(-distance.square() / 4)
     allowed = ~same & (distance < beyond)
     log_weights = log_weights.masked_fill(~allowed, -torch.inf)
-    largest = log_weights.amax(
-        1, keepdim=True
-    )  # of each row: what is normalised by rows loses nothing, and no row underflows
+    # The maximum of each row: what is normalised by rows loses nothing, and no row underflows.
+    largest = log_weights.amax(1, keepdim=True)
     weights = (log_weights - largest).exp().masked_fill(~allowed, 0)
     return weights / weights.sum(1, keepdim=True).clamp(min=1e-12)
 

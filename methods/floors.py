@@ -134,7 +134,9 @@ class RandomNetwork(Floor):
 
     def build(self, task: Task) -> nn.Module:
         """An untrained classifier, drawn by the run's seed."""
-        return Classifier(timm.create_model(self.backbone, pretrained=False, num_classes=len(task.classes)), self.name)
+        # timm's default zeroes the end of every block: nothing but the shortcuts would be left of the network.
+        net = timm.create_model(self.backbone, num_classes=len(task.classes), zero_init_last=False)
+        return Classifier(net, self.name)
 
     def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
         """(B, K, H, W): the evidence for the class that the network happens to predict."""

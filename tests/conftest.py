@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -43,6 +45,7 @@ Package = Callable[..., None]
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
     """Installs a made-up distribution: `package("theirs", {"mod": source}, methods={"name": "mod"})`."""
     from bench import plugins
+    from bench.entry_points import entry_points
 
     before = set(sys.modules)
     site = tmp_path / "site"
@@ -54,12 +57,65 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package
         info = site / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        groups = [[f"[wsss_bench.{group}]", *(f"{k} = {v}" for k, v in names.items())] for group, names in points.items()]
+        groups = [
+            [f"[wsss_bench.{group}]", *(f"{k} = {v}" for k, v in names.items())] for group, names in points.items()
+        ]
         (info / "entry_points.txt").write_text("\n".join(line for group in groups for line in group))
         monkeypatch.syspath_prepend(site)
+        entry_points.cache_clear()
 
     yield install
+    entry_points.cache_clear()
     for name in [n for n in set(sys.modules) - before if str(site) in str(getattr(sys.modules[n], "__file__", ""))]:
         if plugins._manager().has_plugin(name):
             plugins._manager().unregister(name=name)
         del sys.modules[name]
+
+
+class InlineProcess:
+    """Stands in for the method process where a test is about something else: the same worker, without a second Python."""
+
+    def __init__(
+        self, job: Mapping[str, Any], readable: list[Path], hidden: Any, scratch: Path, log: Path, report: Any
+    ) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.job = job
+        self.readable = list(readable)
+        self.report = report
+        self.scratch = Path(tempfile.mkdtemp(dir=scratch))
+        self.confined = True
+        self.started = False
+
+    def start(self, writable: Any = ()) -> None:
+        from bench.method_process import Worker
+
+        self.worker = Worker(self.job, self.report)
+        self.started = True
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        return self.worker.obey(command)
+
+    def close(self) -> None:
+        self.started = False
+
+
+@pytest.fixture(scope="session")
+def inline_process() -> type:
+    """The class that `inline` puts in place of the method process."""
+    return InlineProcess
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch, inline_process: type) -> None:
+    """Cells of this test run their method in the test's own process."""
+    monkeypatch.setattr("bench.workbench.MethodProcess", inline_process)
+
+
+@pytest.fixture(scope="session")
+def tiny_file() -> Path:
+    """The plugin file with the small methods; loaded."""
+    from bench import plugins
+
+    file = ROOT / "tests" / "plugins" / "tiny.py"
+    plugins.load_file(file)
+    return file

@@ -6,8 +6,9 @@ import itertools
 
 import pytest
 import torch
+
 from bench.methods._batches import round_robin, served
-from bench.methods._clusters import keep_names, kmeans
+from bench.methods._clusters import _centres, keep_names, kmeans
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -35,9 +36,10 @@ def test_equal_points_and_few_points_are_no_trouble() -> None:
     assert kmeans(torch.randn(2, 2, generator=generator()), 3, generator()).tolist() == [0, 1]
 
 
-def test_every_cluster_is_used_where_points_differ() -> None:
-    points = torch.cat([torch.zeros(50, 2), torch.tensor([[5.0, 5.0], [5.1, 5.0], [9.0, 0.0]])])
-    assert len(kmeans(points, 4, generator(), restarts=1).unique()) == 4
+def test_an_empty_cluster_goes_to_the_point_farthest_from_its_centre() -> None:
+    points = torch.tensor([[0.0], [1.0], [20.0], [100.0], [101.0]])
+    centres = _centres(points, torch.tensor([0, 0, 0, 2, 2]), torch.zeros(3, 1))
+    assert centres[:, 0].tolist() == [7, 20, 100.5]
 
 
 @pytest.mark.oracle

@@ -136,6 +136,15 @@ def test_the_classic_chain_finds_the_lesion_and_leaves_hair_corner_and_spot() ->
     assert not found[:10, :10].any()
 
 
+def test_opening_cuts_what_is_thin_and_holds_on_to_the_lesion() -> None:
+    grey = np.full((50, 50), 200, np.uint8)
+    grey[20:32, 20:32] = 60
+    grey[26, :] = 60  # a hair across
+    assert classic_chain(grey, blur=0, opening=0)[26].all()
+    # A disc of radius 1 does not reach into the four corners, and from the edge it holds one pixel of the hair on each side.
+    assert classic_chain(grey, blur=0, opening=0.02).sum() == 12 * 12 - 4 + 2
+
+
 def test_the_largest_central_component_is_one_and_central() -> None:
     region = np.zeros((40, 40), bool)
     region[:12, :12] = True  # large, in the corner

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import timm
 import torch
+from torch import nn
+
 from bench.api import Task
 from bench.errors import BenchError, UsageError
 from bench.methods._gradcam import Classifier, class_maps, gradcam, predicted
 from bench.methods.gradcam import GradCAM, classification_loss
 from bench.training import Training
 from bench.view import View
-from torch import nn
 
 LESION = Task(classes=("a", "b", "c"), foreground=("lesion",), shows=(0, 0, 0))
 DOGS = Task(classes=("not_dog", "dog"), foreground=("dog",), shows=(None, 0))
@@ -78,6 +79,16 @@ def test_a_map_without_evidence_is_zero() -> None:
     dead = net(images).argmax(1) == 1
     assert not maps[dead].any()
     assert maps[~dead].max() > 0.99
+
+
+def test_faint_evidence_is_stretched_like_strong() -> None:
+    net, images = classifier(), pictures(3)
+    nn.init.zeros_(net.model.fc.bias)
+    strong = gradcam(net, images, "layer4", predicted(True), LESION)
+    with torch.no_grad():
+        net.model.fc.weight *= 1e-6
+    assert strong.any()
+    assert torch.allclose(gradcam(net, images, "layer4", predicted(True), LESION), strong, atol=0.01)
 
 
 def test_a_bright_square_that_decides_scores_high() -> None:

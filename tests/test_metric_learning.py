@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
+
 from bench.methods._metric_learning import (
     Triplets,
     all_triplets,
@@ -16,7 +18,6 @@ from bench.methods._metric_learning import (
     margin_loss,
     same_class,
 )
-from torch.nn.functional import normalize
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

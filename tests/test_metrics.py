@@ -102,6 +102,13 @@ def test_below_half_counts_scored_images_only():
 def test_quarters_hold_equal_numbers_and_equal_areas_stay_together():
     areas = np.array([8, 1, 7, 2, 6, 3, 5, 4]) / 100
     assert size_quartiles(areas).tolist() == [3, 0, 3, 0, 2, 1, 2, 1]
+    assert size_quartiles(np.arange(5.0)).tolist() == [
+        0,
+        0,
+        1,
+        2,
+        3,
+    ]  # one that lies on a border belongs to the smaller
     assert len(set(size_quartiles(np.full(5, 0.2)).tolist())) == 1
 
 
@@ -288,8 +295,13 @@ def test_a_bright_object_scores_high_and_its_negative_low():
 
 def test_one_of_several_foregrounds_is_scored_against_the_rest():
     mask = np.uint8([[0, 1, 2, 255]])
-    score = score_image(np.float32([[0.9, 0.9, 0.9, 0.9]]), mask, value=2)
-    assert [int(n) for n in counts(score.raw, 0.5)] == [1, 2, 0, 0]
+    values = np.float32([[0.9, 0.1, 0.9, 0.9]])
+    score = score_image(values, mask, value=2)
+    assert [int(n) for n in counts(score.raw, 0.5)] == [1, 1, 0, 1]
+    assert (
+        counts(score.raw_224, 0.5)[0] == 56 * 224
+    )  # the bright quarter that value 2 marks, not the dark one beside it
+    np.testing.assert_array_equal(score.fine, fine_histogram(values, np.uint8([[0, 0, 1, 255]])))
 
 
 @pytest.mark.parametrize("level", [0.0, 0.7, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from pydantic import Field
 
 from bench import Method, PluginError, Pretrained, UsageError, plugins
+from bench.entry_points import entry_points
 from bench.source import source_file, summary
 
 Package = Callable[..., None]
@@ -44,10 +46,34 @@ def good(package: Package) -> None:
     package("stranger", {"stranger_module": GOOD}, methods={"theirs": "stranger_module", "second": "stranger_module"})
 
 
+def test_entry_points_are_those_of_importlib_metadata(package: Package) -> None:
+    package("My.Odd_Name", {}, methods={"a": "b.c", "d": "e"}, commands={"f": "g"})
+    ours = {(p.group, p.name, p.value) for p in entry_points()}
+    groups = {p.group for p in entry_points()}
+    theirs = {(p.group, p.name, p.value) for group in groups for p in importlib.metadata.entry_points(group=group)}
+    assert ours == theirs
+    assert {p.group for p in entry_points()} > {"console_scripts", "wsss_bench.methods"}
+
+
+def test_of_two_copies_of_a_package_the_first_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, module in (("new", "a"), ("old", "b")):
+        info = tmp_path / folder / f"Two_Copies-{folder}.dist-info"
+        info.mkdir(parents=True)
+        (info / "entry_points.txt").write_text(f"[wsss_bench.methods]\ntwo = {module}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "new"), str(tmp_path / "old")])
+    entry_points.cache_clear()
+    try:
+        assert plugins.offers("methods")["two"].claims == ["a (two-copies)"]
+    finally:
+        entry_points.cache_clear()
+
+
 def test_names_and_summaries_come_without_an_import(package: Package) -> None:
     package(
         "stranger",
-        {"bomb": '"""Says a lot."""\nraise SystemExit("imported")\nclass A:\n    """First line."""\n    name = "boom"\n'},
+        {
+            "bomb": '"""Says a lot."""\nraise SystemExit("imported")\nclass A:\n    """First line."""\n    name = "boom"\n'
+        },
         methods={"boom": "bomb", "computed": "bomb"},
     )
     offers = plugins.offers("methods")
@@ -63,7 +89,9 @@ def test_every_name_of_the_house_has_a_line_of_text() -> None:
             assert "does not load" not in offer.text, name
 
 
-def test_source_is_found_below_a_package_that_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_is_found_below_a_package_that_is_never_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = tmp_path / "outer_package" / "inner"
     inner.mkdir(parents=True)
     for folder in (inner.parent, inner):
@@ -73,11 +101,14 @@ def test_source_is_found_below_a_package_that_is_never_imported(tmp_path: Path, 
     assert source_file("outer_package.inner.leaf") == inner / "leaf.py"
     assert source_file("outer_package.nothing.leaf") is None
     assert source_file("sys") is None
+    assert source_file("keyword.textwrap") is None  # keyword is no package, textwrap lies beside it
 
 
 def test_summary_of_a_command_is_its_functions_docstring(tmp_path: Path) -> None:
     file = tmp_path / "commands.py"
-    file.write_text('"""Module."""\nimport click\n@click.group("pets")\ndef group():\n    """Show pets.\n\n    All."""\n')
+    file.write_text(
+        '"""Module."""\nimport click\n@click.group("pets")\ndef group():\n    """Show pets.\n\n    All."""\n'
+    )
     assert summary(file, "pets") == "Show pets."
     assert summary(file, "other") == "Module."
 
@@ -113,6 +144,14 @@ def test_an_unknown_name_offers_a_near_one() -> None:
         plugins.check_name("datasets", "xyzzy")
 
 
+def test_command_plugins_are_told_when_a_run_has_finished(package: Package, tmp_path: Path) -> None:
+    hook = "import bench\n@bench.hookimpl\ndef bench_run_finished(out):\n    (out / 'told').touch()\n"
+    package("stranger", {"listener": hook, "falls": "1 / 0"}, commands={"listens": "listener", "breaks": "falls"})
+    (said,) = plugins.finished(tmp_path)
+    assert said == "command breaks does not load (entry point breaks = 'falls'): ZeroDivisionError: division by zero"
+    assert (tmp_path / "told").exists()
+
+
 BROKEN = {
     "syntax": ("def broken(:\n", r"method syntax does not load \(entry point syntax = 'broken'\): .*broken\.py, line 1: invalid syntax"),
     "missing_import": ("import a_module_that_is_not_there\n", "missing_import .*ModuleNotFoundError: No module named 'a_module_that"),
@@ -145,7 +184,9 @@ def test_a_broken_plugin_names_itself_and_its_error(name: str, package: Package)
 def test_a_name_that_two_packages_offer_names_both(package: Package) -> None:
     package("first", {"module_a": GOOD}, methods={"theirs": "module_a"})
     package("second", {"module_b": GOOD}, methods={"theirs": "module_b"})
-    with pytest.raises(PluginError, match=r"offered twice: by module_[ab] \((first|second)\) and by module_[ab] \((first|second)\)"):
+    with pytest.raises(
+        PluginError, match=r"offered twice: by module_[ab] \((first|second)\) and by module_[ab] \((first|second)\)"
+    ):
         plugins.load("methods", "theirs")
     assert "offered twice" in plugins.offers("methods")["theirs"].text
     assert not {"module_a", "module_b"} & set(sys.modules)
@@ -178,7 +219,9 @@ def test_a_file_with_an_installed_name_is_refused(tmp_path: Path, monkeypatch: p
     file = tmp_path / "loose.py"
     file.write_text(GOOD.replace('"theirs"', '"otsu"').replace('"second"', '"second_in_clash"'))
     plugins.load_file(file)
-    with pytest.raises(PluginError, match=r"otsu is offered twice: by bench\.methods\.floors \(wsss-bench\) and by .*loose\.py"):
+    with pytest.raises(
+        PluginError, match=r"otsu is offered twice: by bench\.methods\.floors \(wsss-bench\) and by .*loose\.py"
+    ):
         plugins.load("methods", "otsu")
     assert plugins.load("methods", "second_in_clash").__name__ == "Second"
 
@@ -204,9 +247,24 @@ class Outer(Pretrained):
 
 
 def test_text_becomes_values() -> None:
-    text = {"lr": "1e-4", "layers": "3,4", "norm": "none", "comment": "none", "k": "None", "pretrained": "false", "weights": "a/b"}
+    text = {
+        "lr": "1e-4",
+        "layers": "3,4",
+        "norm": "none",
+        "comment": "none",
+        "k": "None",
+        "pretrained": "false",
+        "weights": "a/b",
+    }
     made = plugins.instantiate(Outer, text)
-    assert (made.lr, made.layers, made.norm, made.comment, made.k, made.pretrained) == (1e-4, (3, 4), "none", None, None, False)
+    assert (made.lr, made.layers, made.norm, made.comment, made.k, made.pretrained) == (
+        1e-4,
+        (3, 4),
+        "none",
+        None,
+        None,
+        False,
+    )
     assert made.weights == Path("a/b")
     assert plugins.instantiate(Outer, {"k": 3, "pretrained": True}).k == 3
 

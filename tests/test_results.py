@@ -27,7 +27,15 @@ RESULT: dict[str, Any] = {
 def score(image: str, split: str, stage: str, dice: float | None, **more: Any) -> dict[str, Any]:
     """One line of scores.csv: 100 pixels, 10 of them foreground unless told."""
     counts = {"tp": 5, "fp": 5, "fn": 5, "tn": 85}
-    line = {"image": image, "cluster": image, "class": "lesion", "split": split, "stage": stage, "rule": "otsu", "threshold": 0.5}
+    line = {
+        "image": image,
+        "cluster": image,
+        "class": "lesion",
+        "split": split,
+        "stage": stage,
+        "rule": "otsu",
+        "threshold": 0.5,
+    }
     return {**line, **counts, "dice": dice, "dice_224": dice and dice / 2, "ap": 0.25, "dead_map": 0, **more}
 
 
@@ -58,7 +66,9 @@ def test_means_and_spread_over_seeds(tmp_path: Path) -> None:
     (row,) = results.leaderboard(tmp_path)
     found = [row[stage] for stage in results.STAGES]
     assert found == pytest.approx([0.4, 0.5, 0.6, 0.7])
-    assert [row[f"{stage}_sd"] for stage in results.STAGES] == pytest.approx([0.1] * 4)  # of 0, .1, .2, divided by n - 1
+    assert [row[f"{stage}_sd"] for stage in results.STAGES] == pytest.approx(
+        [0.1] * 4
+    )  # of 0, .1, .2, divided by n - 1
     assert (row["seeds"], row["images"], row["ranked"], row["rule"], row["kind"]) == (3, 2, True, "otsu", "measured")
     assert row["test_dice_224"] == pytest.approx(0.35)
     assert row["test_ap_image"] == pytest.approx(0.25)
@@ -74,7 +84,14 @@ def test_one_seed_has_no_spread_and_no_rank(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"role": "floor"}, {"role": "full"}, {"role": "control"}, {"masks_train": 10}, {"masks_tune": 1}, {"masks_train": None}],
+    [
+        {"role": "floor"},
+        {"role": "full"},
+        {"role": "control"},
+        {"masks_train": 10},
+        {"masks_tune": 1},
+        {"masks_train": None},
+    ],
 )
 def test_rows_that_used_masks_or_are_no_methods_stand_unranked(change: Mapping[str, Any], tmp_path: Path) -> None:
     for seed in range(3):
@@ -118,7 +135,8 @@ def test_pooled_macro_and_below_half_by_hand(tmp_path: Path) -> None:
     sizes = [10, 20, 30, 40, 50, 60, 70, 80]
     dice = [0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 0.8, 1.0]
     lines = [
-        score(f"i{n}", "test", "unet", d, tp=n // 2, fn=n - n // 2, fp=5, tn=100 - n - 5) for n, d in zip(sizes, dice, strict=True)
+        score(f"i{n}", "test", "unet", d, tp=n // 2, fn=n - n // 2, fp=5, tn=100 - n - 5)
+        for n, d in zip(sizes, dice, strict=True)
     ]
     empty = score("none", "test", "unet", None, tp=0, fn=0, fp=40, tn=60, ap=None)
     finished(tmp_path, 0, [*lines, empty])
@@ -127,6 +145,19 @@ def test_pooled_macro_and_below_half_by_hand(tmp_path: Path) -> None:
     assert row["test_dice_macro"] == pytest.approx((0.2 + 0.5 + 0.8 + 0.9) / 4)
     assert row["test_below_half"] == 3 / 8
     assert row["test_dice_pooled"] == pytest.approx(2 * 180 / (2 * 180 + 8 * 5 + 40 + 180))
+
+
+def test_macro_weighs_quartiles_and_not_images(tmp_path: Path) -> None:
+    sizes, dice = (
+        [10, 20, 30, 40, 50],
+        [0.1, 0.3, 0.5, 0.7, 0.9],
+    )  # quartile borders 20, 30, 40: the first holds two images
+    finished(
+        tmp_path,
+        0,
+        [score(f"i{n}", "test", "unet", d, tp=n, fn=0, fp=0, tn=100 - n) for n, d in zip(sizes, dice, strict=True)],
+    )
+    assert results.collect(tmp_path)[0]["test_dice_macro"] == pytest.approx((0.2 + 0.5 + 0.7 + 0.9) / 4)
 
 
 def test_an_image_of_two_classes_counts_once(tmp_path: Path) -> None:
@@ -138,7 +169,14 @@ def test_an_image_of_two_classes_counts_once(tmp_path: Path) -> None:
 
 def test_settings_protocols_labels_and_fingerprints_do_not_mix(tmp_path: Path) -> None:
     for number, change in enumerate(
-        [{}, {"settings": {"k": 3}}, {"protocol": "quick(steps=1)"}, {"protocol_version": 2}, {"label": ""}, {"fingerprint": "f1"}]
+        [
+            {},
+            {"settings": {"k": 3}},
+            {"protocol": "quick(steps=1)"},
+            {"protocol_version": 2},
+            {"label": ""},
+            {"fingerprint": "f1"},
+        ]
     ):
         finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), run_id=f"r-{number:012x}", **change)
     assert len(results.collect(tmp_path)) == 6
@@ -178,7 +216,8 @@ def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
     results.leaderboard(tmp_path)
     assert (tmp_path / "leaderboard.csv").read_bytes() == first
     header = first.decode().splitlines()[0].split(",")
-    assert (len(header), len(set(header)), header[0], header[-1]) == (len(results.LEADERBOARD_COLUMNS), len(header), "dataset", "false_positive_share")
+    assert tuple(header) == results.LEADERBOARD_COLUMNS
+    assert len(set(header)) == len(header) == 72
     assert first.decode().splitlines()[1].startswith("isic,reduced,f0,quick,1,theirs,method,,measured,true,,,,,3,2,2,")
 
 
@@ -186,7 +225,9 @@ IDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=
 
 
 @given(ids=st.lists(IDS, min_size=1, max_size=5), value=st.floats(0, 1))
-def test_ids_and_numbers_survive_the_file(ids: list[str], value: float, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_ids_and_numbers_survive_the_file(
+    ids: list[str], value: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("scores") / "scores.csv"
     results.write_scores(path, [score(name, "test", "unet", value) for name in ids])
     read = results.read_scores(path)
@@ -258,7 +299,9 @@ def test_the_table_fits_and_says_everything(width: int, encoding: str, tmp_path:
     assert "[2] degenerate at T: covers 99 %" in text
     assert "[3] from scratch" in text
     assert text.count("loss is NaN") == 1
-    order = [text.index(word) for word in ("broken", "floors", "all_foreground", "trained on masks", "full_supervision")]
+    order = [
+        text.index(word) for word in ("broken", "floors", "all_foreground", "trained on masks", "full_supervision")
+    ]
     assert order == sorted(order)
     (floor,) = (line.split() for line in lines if "all_foreground" in line)
     assert floor == ["all_foreground", "otsu", "30.00", "-", "50.00", "-", "2", "0"]
@@ -272,7 +315,13 @@ def test_the_otsu_twin_of_a_minmaxed_map_is_printed_once(tmp_path: Path) -> None
     finished(tmp_path, 0, lines, rows=both, settings={"k": 3, "map_norm": "minmax"}, run_id="r-2")
     finished(tmp_path, 0, lines, rows=both, settings={"k": 4}, run_id="r-3")
     kept = [(row["settings"], row["rule"]) for row in tables.printed_once(results.collect(tmp_path))]
-    assert kept == [("k=3", "fixed"), ("k=3", "otsu"), ("k=3,map_norm=minmax", "fixed"), ("k=4", "fixed"), ("k=4", "otsu")]
+    assert kept == [
+        ("k=3", "fixed"),
+        ("k=3", "otsu"),
+        ("k=3,map_norm=minmax", "fixed"),
+        ("k=4", "fixed"),
+        ("k=4", "otsu"),
+    ]
 
 
 def test_leaderboard_commands_show_and_export(tmp_path: Path) -> None:
@@ -287,7 +336,10 @@ def test_leaderboard_commands_show_and_export(tmp_path: Path) -> None:
     assert len(rows) == 5
     printed = CliRunner().invoke(cli, ["leaderboard", "export", str(tmp_path)]).stdout
     to = tmp_path / "out.csv"
-    assert CliRunner().invoke(cli, ["leaderboard", "export", str(tmp_path), "--format", "csv", "-o", str(to)]).exit_code == 0
+    assert (
+        CliRunner().invoke(cli, ["leaderboard", "export", str(tmp_path), "--format", "csv", "-o", str(to)]).exit_code
+        == 0
+    )
     assert to.read_text() == printed
     nothing = CliRunner().invoke(cli, ["leaderboard", "show", str(tmp_path / "none")])
     assert (nothing.exit_code, "there is no finished run under" in nothing.stderr) == (3, True)

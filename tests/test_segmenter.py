@@ -39,6 +39,8 @@ def fitted(folder, protocol, n=12, report=None, targets=None):
     """A segmenter trained on discs, and its training."""
     torch.manual_seed(7)
     net = build(protocol, 2)
+    net.eval()  # `train` knows better
+    torch.manual_seed(torch.seed() % 2**31)  # and draws from the training's generator only
     pictures, masks = discs(n)
     training = Training(net, folder, seed=7, report=report)
     train(net, View(pictures, None, TASK), masks if targets is None else targets, protocol, training)
@@ -157,9 +159,10 @@ def test_exactly_the_steps_of_the_protocol_are_taken_at_its_rates(tmp_path, monk
         segmenter, "pixel_loss", lambda logits, masks: (sizes.append(len(logits)), pixel_loss(logits, masks))[1]
     )
     protocol = replace(TINY, steps=steps)
-    fitted(tmp_path, protocol, n)
+    net, _ = fitted(tmp_path, protocol, n)
     assert rates == [rate(protocol, step) for step in range(steps)]
     assert sizes == [4] * steps
+    assert int(net.net.down[0][1].num_batches_tracked) == steps
 
 
 class Kill(Exception):
@@ -227,6 +230,13 @@ def test_without_an_image_it_says_so(tmp_path):
         train(net, nothing, torch.zeros(0, 32, 32, dtype=torch.uint8), TINY, Training(net, tmp_path, seed=0))
 
 
+def test_channels_lie_last_in_memory_when_built_and_when_loaded(tmp_path):
+    net = build(TINY, 2)
+    net.load_state_dict({name: value.clone().contiguous() for name, value in net.state_dict().items()})
+    kernels = [p for p in net.parameters() if p.ndim == 4]
+    assert all(k.is_contiguous(memory_format=torch.channels_last) for k in kernels)
+
+
 def test_a_loaded_network_computes_the_same_bits(tmp_path):
     net, _ = fitted(tmp_path, replace(TINY, steps=2))
     save_file({k: v.contiguous() for k, v in net.state_dict().items()}, tmp_path / "net.safetensors")
@@ -246,7 +256,7 @@ def test_a_loaded_network_computes_the_same_bits(tmp_path):
 @pytest.mark.parametrize("name", ["smp-unet", "smp-deeplabv3plus"])
 def test_networks_of_the_library_take_112_pixels_in_training_and_after(name):
     net = build(replace(SMP, segmenter=name), 3)
-    assert net.training
+    assert all(module.training for module in net.modules())
     net(torch.rand(2, 3, 112, 112)).sum().backward()
     assert net.eval()(torch.rand(1, 3, 112, 112)).shape == (1, 3, 112, 112)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -242,12 +243,19 @@ def test_balanced_batches_hold_as_many_images_of_each_of_their_classes(classes, 
             assert sorted(drawn[start : start + len(members)]) == members
 
 
+def test_an_epoch_over_two_equal_classes_shows_every_image_once():
+    plan = list(balanced(one_hot([0] * 24 + [1] * 24), 16, generator()))
+    assert sorted(torch.cat(plan).tolist()) == list(range(48))
+
+
 def test_balanced_draws_from_its_subset_and_all_classes_get_their_turn():
     classes = [c for c in range(7) for _ in range(30)]
     subset = torch.arange(0, 210, 2)
-    drawn = torch.cat([b for _ in range(10) for b in balanced(one_hot(classes), 32, generator(_), subset)])
-    assert set(drawn.tolist()) <= set(subset.tolist())
-    assert {classes[i] for i in drawn.tolist()} == set(range(7))
+    plan = [b.tolist() for seed in range(10) for b in balanced(one_hot(classes), 32, generator(seed), subset)]
+    assert all(sorted(Counter(classes[i] for i in b).values()) == [8, 8, 8, 8] for b in plan)
+    drawn = {i for b in plan for i in b}
+    assert drawn <= set(subset.tolist())
+    assert {classes[i] for i in drawn} == set(range(7))
 
 
 def test_one_class_makes_no_batch():
@@ -286,7 +294,7 @@ def test_a_view_without_labels_has_none_and_makes_no_batches(tmp_path):
 
 def test_batches_follow_the_plan_with_pictures_and_labels_that_belong_together():
     stack, labels = pictures(6), torch.eye(2).bool()[[0, 1, 1, 0, 1, 0]]
-    plan = [torch.tensor([5, 2]), torch.tensor([0])]
+    plan = [torch.tensor([4, 2]), torch.tensor([1])]
     made = list(
         View(stack, labels, TASK).batches(plan, lambda images, g: images + torch.rand(1, generator=g), generator(4))
     )

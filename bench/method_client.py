@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from bench import errors
 from bench.confine import SYSTEM, covers, interpreter_folders
 
 KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+PATIENCE = 10.0
+"""Seconds that a method process has to end by itself."""
 PREFIXES = ("NVIDIA_", "CUDA_", "MALLOC_")
 KINDS = (errors.BenchError, errors.UsageError, errors.DataError, errors.PluginError, errors.MachineError)
 FAILURES = {kind.exit_code: kind for kind in KINDS}
@@ -80,13 +83,17 @@ class MethodProcess:
             self.report(event["epoch"], event["total"])
 
     def close(self) -> None:
-        """End the process and remove its folder."""
+        """End the process, which may first say the rest of its words to the log, and remove its folder."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._events.close()
-            if self._process.stdin is not None:
+            assert self._process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._events.close()
             self._process = None
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -101,4 +108,5 @@ class MethodProcess:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(PREFIXES)}
-        return {**kept, "HOME": str(self.scratch), "TMPDIR": str(self.scratch), "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1"}
+        own = {"HOME": str(self.scratch), "TMPDIR": str(self.scratch)}
+        return {**kept, **own, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1"}

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from bench.cell import RESULT, describe, read_result
 from bench.device import pick
 from bench.plan import Planned, plan, prepare
@@ -78,19 +80,30 @@ def work_out(cells: list[Planned], request: RunRequest, display: Display) -> Non
 
 
 def work_out_one(planned: Planned, request: RunRequest, display: Display, running: Children) -> None:
-    """One cell in its own process; whatever happens to it becomes its result."""
+    """One cell in its own process; whatever happens to it becomes its result. A cell that another run works at is left to it."""
     planned.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(planned.folder / ".lock", timeout=0)
+    with display.cell(planned.title) as line:
+        try:
+            with lock:
+                line.finish(cell_in_a_child(planned, request, running, line))
+        except Timeout:
+            line.finish(f"another process is working at it (it holds {lock.lock_file}); wait for it, then run again")
+
+
+def cell_in_a_child(planned: Planned, request: RunRequest, running: Children, line: Callable[[str, int, int], None]) -> str:
+    """Work out a cell; the sentence with which it failed, or nothing."""
     (planned.folder / RESULT).unlink(missing_ok=True)
     told = {**planned.cell.to_json(), "parent": os.getpid(), "folder": str(planned.folder), "fingerprint": planned.fingerprint}
-    with tempfile.TemporaryDirectory() as place, display.cell(planned.title) as line:
+    with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "cell.json"
         file.write_text(json.dumps(told), encoding="utf-8")
         how = running.run([sys.executable, "-P", "-m", "bench", "_cell", str(file)], environment(planned), request.timeout, line)
-        result = read_result(planned.folder / RESULT)
-        if result is None:
-            fail(planned, how)
-            result = {"failed": how}
-        line.finish(result.get("failed", ""))
+    result = read_result(planned.folder / RESULT)
+    if result is None:
+        fail(planned, how)
+        return how
+    return str(result.get("failed", ""))
 
 
 def fail(planned: Planned, how: str) -> None:
@@ -119,7 +132,8 @@ class Children:
 
     def run(self, command: list[str], environment: dict[str, str], timeout: float | None, line: Callable[[str, int, int], None]) -> str:
         """Run one to its end, its events going to `line`; how it ended, in words."""
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment, text=True)
+        nothing = subprocess.DEVNULL
+        child = subprocess.Popen(command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, env=environment, text=True)
         self._alive.add(child)
         late = threading.Event()
 
@@ -161,6 +175,7 @@ def gather(planned: list[Planned], request: RunRequest, display: Display) -> int
     rows = leaderboard(request.out)
     mine = {p.folder.name for p in planned}
     display.table([row for row in rows if mine & set(row["run_ids"].split())], request.out)
-    plugins.finished(request.out)
+    for sentence in plugins.finished(request.out):
+        display.say(sentence)
     failed = [p for p in planned if "failed" in (read_result(p.folder / RESULT) or {"failed": ""})]
     return 1 if failed else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,12 @@ class Workbench:
         self.door = Door(self.samples)
         self.sources = ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
         self._process: MethodProcess | None = None
+        shutil.rmtree(self.scratch, ignore_errors=True)  # of a cell that was killed
+
+    @property
+    def scratch(self) -> Path:
+        """Where method processes of this cell have their own empty folders."""
+        return self.store.root / ".scratch" / self.log.parent.name
 
     def keep(self, artifact: Artifact) -> Artifact:
         """Note that the result rests on this artifact."""
@@ -75,7 +82,7 @@ class Workbench:
         readable = [*(self.view(s).folder for s in self.samples.splits if self.samples[s]), *files, *paths_in(method)]
         root = self.samples.dataset.root
         hidden = [cache_root() / "masks", *([root] if root else [])]
-        return MethodProcess(job, readable, hidden, self.store.root / ".scratch", self.log, lambda a, b: self.report("", a, b))
+        return MethodProcess(job, readable, hidden, self.scratch, self.log, lambda a, b: self.report("", a, b))
 
     def close(self) -> None:
         """End the method process."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 SMALL = ("size=32", "weak_images=20", "steps=100", "base_channels=2", "batch=4", "fit_share=1")
 
@@ -59,7 +60,7 @@ def test_one_failing_cell_stops_no_other_and_a_second_run_shows_the_same(tiny_fi
 def check_files(out: Path, found: dict[str, dict[str, Any]]) -> None:
     """What interface.md promises of a run's folder."""
     folder = next((out / "tiny_shapes" / "tiny").iterdir())
-    assert {p.name for p in folder.iterdir()} == {"result.json", "scores.csv", "history.csv", "log.txt", "predictions"}
+    assert {p.name for p in folder.iterdir()} - {".lock"} == {"result.json", "scores.csv", "history.csv", "log.txt", "predictions"}
     assert sorted(p.name for p in (folder / "predictions").iterdir()) == sorted(
         f"{stage}-{split}.npy" for stage in ("init", "unet-fixed", "unet-otsu") for split in ("val", "test")
     )
@@ -171,6 +172,18 @@ def test_a_cell_that_takes_too_long_is_a_row(tiny_file, tmp_path):
     assert done.returncode == 1
     assert "stopped after 12 seconds (--timeout)" in results(out)["tiny"]["failed"]
     assert "failed: stopped after 12 seconds" in done.stderr
+
+
+def test_a_cell_that_another_process_works_at_is_left_alone(tiny_file, tmp_path):
+    out = tmp_path / "runs"
+    plan = bench(command(tiny_file, out, "--dry-run", "--json"))
+    folder = Path(json.loads(plan.stdout)[0]["folder"])
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        done = bench(command(tiny_file, out))
+    assert done.returncode == 1
+    assert "another process is working at it" in " ".join(done.stderr.split())
+    assert not results(out)
 
 
 def test_a_dry_run_makes_nothing(tiny_file, tmp_path):

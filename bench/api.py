@@ -170,7 +170,9 @@ class Pretrained(Method):
 
     backbone: str = Field("resnet50", description="timm name of the classifier")
     pretrained: bool = Field(True, description="start from ImageNet weights; false: from scratch, BatchNorm trains")
-    weights: Path | None = Field(None, description="local file with the weights (safetensors, or a state dict); else timm's hub")
+    weights: Path | None = Field(
+        None, description="local file with the weights (safetensors, or a state dict); else timm's hub"
+    )
 
     def notes(self) -> tuple[str, ...]:
         return () if self.pretrained else ("from scratch, BatchNorm trains",)
@@ -182,7 +184,9 @@ class MaskMethod(Plugin):
     floor: ClassVar[bool] = False
     role: ClassVar[str] = "full"
 
-    count: int | None = Field(None, ge=1, description="train on the first N of a seeded permutation of the masks; none: all")
+    count: int | None = Field(
+        None, ge=1, description="train on the first N of a seeded permutation of the masks; none: all"
+    )
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the row must know about these settings."""

@@ -42,7 +42,11 @@ class Cell:
 
     def run_id(self, fingerprint: str) -> str:
         """`r-` and 12 hexadecimal digits: the same for the same data, method, settings, protocol and seed."""
-        rules = {f.name: getattr(self.protocol, f.name) for f in fields(self.protocol) if f.name not in ("settings", "changed")}
+        rules = {
+            f.name: getattr(self.protocol, f.name)
+            for f in fields(self.protocol)
+            if f.name not in ("settings", "changed")
+        }
         what = {
             "dataset": fingerprint,
             "method": self.method.name,
@@ -63,7 +67,10 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """A description that `from_json` turns into the same cell in another process."""
-        protocol = {**{f.name: getattr(self.protocol, f.name) for f in fields(Protocol)}, "settings": dict(self.protocol.settings)}
+        protocol = {
+            **{f.name: getattr(self.protocol, f.name) for f in fields(Protocol)},
+            "settings": dict(self.protocol.settings),
+        }
         return {
             "dataset": {"plugin": self.dataset_plugin, "settings": _settings(self.dataset)},
             "method": {"plugin": self.method_plugin, "settings": _settings(self.method)},

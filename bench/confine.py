@@ -16,7 +16,9 @@ RULE_PATH_BENEATH = 1
 VERSION_FLAG = 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 READ = EXECUTE | READ_FILE | READ_DIR
-FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14  # what may be granted on a file that is no folder; 1 << 14 is truncation
+FILE_RIGHTS = (
+    EXECUTE | WRITE_FILE | READ_FILE | 1 << 14
+)  # what may be granted on a file that is no folder; 1 << 14 is truncation
 RIGHTS_OF_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 CAPABILITY_VERSION = 0x20080522
@@ -46,7 +48,9 @@ def die_with_parent(parent: int) -> None:
 
 def interpreter_folders() -> list[Path]:
     """What a Python process must read to run at all: the interpreter, the packages, and this project's folders where they are editable."""
-    packages = [importlib.util.find_spec(name) for name in ("bench", "bench.methods", "bench.datasets", "bench.leaderboard")]
+    packages = [
+        importlib.util.find_spec(name) for name in ("bench", "bench.methods", "bench.datasets", "bench.leaderboard")
+    ]
     ours = [Path(place) for spec in packages if spec is not None for place in spec.submodule_search_locations or ()]
     paths = [Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path) if p]
     return [p.resolve() for p in (*paths, *ours) if p.is_dir()]

@@ -25,7 +25,9 @@ def pick(name: str) -> torch.device:
     except RuntimeError:
         raise MachineError(f"--device takes auto, cpu, cuda or cuda:n, not {name!r}") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise MachineError(f"there is no device {name}: torch sees {torch.cuda.device_count()} GPUs; use --device auto or cpu")
+        raise MachineError(
+            f"there is no device {name}: torch sees {torch.cuda.device_count()} GPUs; use --device auto or cpu"
+        )
     return device
 
 
@@ -59,10 +61,13 @@ class Meter:
     device: torch.device
     seconds: float = 0.0
     peak_bytes: int = 0
+    joules: float | None = None
     _start: float = field(default=0.0, repr=False)
+    _joules_before: float | None = field(default=None, repr=False)
 
     def __enter__(self) -> Meter:
         self._start = time.monotonic()
+        self._joules_before = gpu_joules(self.device)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         return self
@@ -70,6 +75,8 @@ class Meter:
     def __exit__(self, *error: object) -> None:
         self.seconds = time.monotonic() - self._start
         self.peak_bytes = peak_bytes(self.device)
+        after = gpu_joules(self.device)
+        self.joules = None if after is None or self._joules_before is None else after - self._joules_before
 
     def cost(self, seconds: float | None = None) -> dict[str, Any]:
         """The fields of a store.Record; `seconds` where a stage counted itself across a kill."""
@@ -79,9 +86,25 @@ class Meter:
             "seconds": spent,
             "gpu_seconds": spent if on_gpu else 0.0,
             "peak_bytes": self.peak_bytes,
+            "energy_j": self.joules,
             "device": describe(self.device),
             "versions": versions(),
         }
+
+
+def gpu_joules(device: torch.device) -> float | None:
+    """What the GPU has used since its driver was loaded, by its own counter; None on a CPU or where there is no such counter."""
+    if device.type != "cuda":
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        uuid = str(torch.cuda.get_device_properties(device).uuid)  # CUDA_VISIBLE_DEVICES renumbers, the uuid stays
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+    except pynvml.NVMLError:
+        return None
 
 
 def peak_bytes(device: torch.device) -> int:

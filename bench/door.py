@@ -69,7 +69,9 @@ def open_mask(dataset: Dataset, item: Item) -> Pixels:
     """The mask of an image; DataError where it has none."""
     mask = dataset.mask(item)
     if mask is None:
-        raise DataError(f"image {item.id} of data set {dataset.name} has no mask; add its mask or take the image out of the split")
+        raise DataError(
+            f"image {item.id} of data set {dataset.name} has no mask; add its mask or take the image out of the split"
+        )
     return mask
 
 

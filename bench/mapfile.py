@@ -31,7 +31,9 @@ def write_maps(file: Path, stack: Stored | None, total: int, start: int, maps: A
     if stack is None:
         stack = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint16, shape=(total, *values.shape[1:]))
     if values.shape[1:] != stack.shape[1:]:
-        raise PluginError(f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}")
+        raise PluginError(
+            f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}"
+        )
     stack[start : start + len(values)] = values
     return stack
 

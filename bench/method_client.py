@@ -16,7 +16,16 @@ from typing import Any
 from bench import errors
 from bench.confine import SYSTEM, covers, interpreter_folders
 
-KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+)
 PATIENCE = 10.0
 """Seconds that a method process has to end by itself."""
 PREFIXES = ("NVIDIA_", "CUDA_", "MALLOC_")
@@ -30,7 +39,13 @@ class MethodProcess:
     """One method process. It starts at the first question; `close` ends it and empties its folder."""
 
     def __init__(
-        self, job: Mapping[str, Any], readable: Sequence[Path], hidden: Sequence[Path], scratch: Path, log: Path, report: Report
+        self,
+        job: Mapping[str, Any],
+        readable: Sequence[Path],
+        hidden: Sequence[Path],
+        scratch: Path,
+        log: Path,
+        report: Report,
     ) -> None:
         self.job = job
         self.readable = list(readable)
@@ -62,7 +77,13 @@ class MethodProcess:
         command = [sys.executable, "-P", "-m", "bench", "_method", str(job_file)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(writing,), cwd=self.scratch, env=self._environment()
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(writing,),
+                cwd=self.scratch,
+                env=self._environment(),
             )
         os.close(writing)
         self._events = os.fdopen(reading, encoding="utf-8")
@@ -71,7 +92,8 @@ class MethodProcess:
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """Send a command and wait for its answer, the cost; what the method raised is raised here."""
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
         self._process.stdin.flush()
         while True:
@@ -104,7 +126,9 @@ class MethodProcess:
         assert self._process is not None
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise errors.BenchError(f"the process of method {self.job['plugin']['name']} ended ({how}); its output is in {self.log}")
+        raise errors.BenchError(
+            f"the process of method {self.job['plugin']['name']} ended ({how}); its output is in {self.log}"
+        )
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(PREFIXES)}

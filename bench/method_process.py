@@ -134,7 +134,9 @@ class Worker:
         true = torch.from_numpy(np.load(masks))
         made = self.method.targets(true.clone(), torch.Generator().manual_seed(self.job["seed"]))  # type: ignore[union-attr]
         if not isinstance(made, torch.Tensor) or made.shape != true.shape or made.dtype != torch.uint8:
-            raise PluginError(f"targets() of {self.method.name} must return {tuple(true.shape)} uint8 masks; it returned {_describe(made)}")
+            raise PluginError(
+                f"targets() of {self.method.name} must return {tuple(true.shape)} uint8 masks; it returned {_describe(made)}"
+            )
         np.save(to, made.numpy())
 
     def _view(self, views: Mapping[str, str | None]) -> Any:
@@ -144,11 +146,15 @@ class Worker:
         if views.get("weak_heldout"):
             view.heldout = View.open(Path(str(views["weak_heldout"])), self.task, self.device)
         if views.get("masks"):
-            view.masks = View.open(Path(str(views["masks"])), self.task, self.device, targets=Path(str(views["targets"])))
+            view.masks = View.open(
+                Path(str(views["masks"])), self.task, self.device, targets=Path(str(views["targets"]))
+            )
         return view
 
     def _needs(self) -> dict[Any, Any]:
-        return {m: self._load(m, Path(self.job["needs"][f])).requires_grad_(False) for f, m in needed(self.method).items()}
+        return {
+            m: self._load(m, Path(self.job["needs"][f])).requires_grad_(False) for f, m in needed(self.method).items()
+        }
 
     def _load(self, method: Any, folder: Path) -> Any:
         from safetensors.torch import load_file
@@ -171,10 +177,15 @@ def check_maps(name: str, made: Any, count: int, foregrounds: int) -> Any:
     import torch
 
     expected = f"({count}, {foregrounds}, h, w) floats in [0, 1]"
-    if not isinstance(made, torch.Tensor) or made.ndim != 4 or made.shape[:2] != (count, foregrounds) or not made.is_floating_point():
+    if (
+        not isinstance(made, torch.Tensor)
+        or made.ndim != 4
+        or made.shape[:2] != (count, foregrounds)
+        or not made.is_floating_point()
+    ):
         raise PluginError(f"maps() of {name} must return {expected}; it returned {_describe(made)}")
     low, high = float(made.min()), float(made.max())
-    if not (0 <= low and high <= 1):  # NaN fails both
+    if not (low >= 0 and high <= 1):  # NaN fails both
         raise PluginError(f"maps() of {name} must return {expected}; its values run from {low} to {high}")
     return made
 

@@ -19,7 +19,9 @@ from bench.view import IMAGES, LABELS
 THREADS = 4
 
 
-def view(samples: Samples, split: str, size: int, labels: str = "true", numbers: Sequence[int] | None = None) -> Artifact:
+def view(
+    samples: Samples, split: str, size: int, labels: str = "true", numbers: Sequence[int] | None = None
+) -> Artifact:
     """The view of a split, found in the cache or made; `numbers` names a part of it; labels `shuffled` permutes them (a control)."""
     items = samples[split] if numbers is None else [samples[split][n] for n in numbers]
     inputs = {
@@ -49,7 +51,9 @@ def squash(picture: Pixels, size: int) -> Pixels:
     """(3, H, W) -> (3, size, size), bilinear with antialiasing; the aspect is not kept, so that a map covers the whole picture."""
     if picture.shape[1:] == (size, size):
         return picture
-    small = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).resize((size, size), Image.Resampling.BILINEAR)
+    small = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).resize(
+        (size, size), Image.Resampling.BILINEAR
+    )
     return np.asarray(small).transpose(2, 0, 1)
 
 

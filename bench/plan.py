@@ -109,7 +109,9 @@ def data_root(name: str, named: Mapping[str | None, Path]) -> Path:
         if place.is_dir():
             return place.resolve()
     tried = f"$BENCH_DATA/{name} ({places[0] if base else 'BENCH_DATA is not set'})"
-    raise DataError(f"data set {name} is not found: give its folder with --data-root PATH, or put it at {tried} or at {places[-1]}")
+    raise DataError(
+        f"data set {name} is not found: give its folder with --data-root PATH, or put it at {tried} or at {places[-1]}"
+    )
 
 
 def locate_weights(method: Method | MaskMethod) -> Method | MaskMethod:

@@ -167,7 +167,9 @@ def _threshold(value: float) -> float:
         raise UsageError(f"protocol.threshold lies between 0 and 1, not at {value}")
     nearest = round(value * 256) / 256
     if nearest != value:
-        raise UsageError(f"protocol.threshold is a multiple of 1/256 (scores are counted in 257 bins); the nearest to {value} is {nearest}")
+        raise UsageError(
+            f"protocol.threshold is a multiple of 1/256 (scores are counted in 257 bins); the nearest to {value} is {nearest}"
+        )
     return value
 
 

@@ -216,7 +216,10 @@ def _used(results: list[Row]) -> Row:
     most = "images clusters labels_used masks_train masks_tune masks_eval peak_bytes".split()
     return {
         **{key: max(_given(results, key), default=None) for key in most},
-        **{key: fmean(_given(results, key)) if _given(results, key) else None for key in ("seconds", "gpu_seconds")},
+        **{
+            key: fmean(_given(results, key)) if _given(results, key) else None
+            for key in ("seconds", "gpu_seconds", "energy_j")
+        },
         "test_openings": sum(_given(results, "test_openings")) if _given(results, "test_openings") else None,
         "confined": all(_given(results, "confined")) if _given(results, "confined") else None,
     }

@@ -144,6 +144,7 @@ def summary_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
         "seconds": sum(r.seconds for r in records),
         "gpu_seconds": sum(r.gpu_seconds for r in records),
         "peak_bytes": max((r.peak_bytes for r in records), default=0),
+        "energy_j": sum(joules) if (joules := [r.energy_j for r in records if r.energy_j is not None]) else None,
         "notes": notes(bench),
         "pxap": {rule: pooled_precision(scored) for rule, scored in _last_scores(bench, outcome).items()},
         "stages": [stage_of(a) for a in used],
@@ -175,7 +176,13 @@ def stage_of(artifact: Artifact) -> dict[str, Any]:
     """One line of a result's cost: the artifact, its seconds and memory, the masks it read."""
     record = artifact.record
     masks = [{"split": u.split, "count": u.count, "purpose": u.purpose} for u in record.masks]
-    return {"artifact": artifact.name, "seconds": record.seconds, "peak_bytes": record.peak_bytes, "device": record.device, "masks": masks}
+    return {
+        "artifact": artifact.name,
+        "seconds": record.seconds,
+        "peak_bytes": record.peak_bytes,
+        "device": record.device,
+        "masks": masks,
+    }
 
 
 def _last_scores(bench: Workbench, outcome: Outcome) -> dict[str, Artifact]:
@@ -201,7 +208,9 @@ def write_history(bench: Workbench, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(("stage", "epoch", "step", "name", "value"))
         for artifact in bench.used.values():
-            writer.writerows((artifact.name, epoch, "", name, value) for epoch, name, value in _curve(artifact.folder / HISTORY))
+            writer.writerows(
+                (artifact.name, epoch, "", name, value) for epoch, name, value in _curve(artifact.folder / HISTORY)
+            )
 
 
 def _curve(file: Path) -> list[list[str]]:

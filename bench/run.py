@@ -91,14 +91,23 @@ def work_out_one(planned: Planned, request: RunRequest, display: Display, runnin
             line.finish(f"another process is working at it (it holds {lock.lock_file}); wait for it, then run again")
 
 
-def cell_in_a_child(planned: Planned, request: RunRequest, running: Children, line: Callable[[str, int, int], None]) -> str:
+def cell_in_a_child(
+    planned: Planned, request: RunRequest, running: Children, line: Callable[[str, int, int], None]
+) -> str:
     """Work out a cell; the sentence with which it failed, or nothing."""
     (planned.folder / RESULT).unlink(missing_ok=True)
-    told = {**planned.cell.to_json(), "parent": os.getpid(), "folder": str(planned.folder), "fingerprint": planned.fingerprint}
+    told = {
+        **planned.cell.to_json(),
+        "parent": os.getpid(),
+        "folder": str(planned.folder),
+        "fingerprint": planned.fingerprint,
+    }
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "cell.json"
         file.write_text(json.dumps(told), encoding="utf-8")
-        how = running.run([sys.executable, "-P", "-m", "bench", "_cell", str(file)], environment(planned), request.timeout, line)
+        how = running.run(
+            [sys.executable, "-P", "-m", "bench", "_cell", str(file)], environment(planned), request.timeout, line
+        )
     result = read_result(planned.folder / RESULT)
     if result is None:
         fail(planned, how)
@@ -130,10 +139,18 @@ class Children:
     def __init__(self) -> None:
         self._alive: set[subprocess.Popen[str]] = set()
 
-    def run(self, command: list[str], environment: dict[str, str], timeout: float | None, line: Callable[[str, int, int], None]) -> str:
+    def run(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        timeout: float | None,
+        line: Callable[[str, int, int], None],
+    ) -> str:
         """Run one to its end, its events going to `line`; how it ended, in words."""
         nothing = subprocess.DEVNULL
-        child = subprocess.Popen(command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, env=environment, text=True)
+        child = subprocess.Popen(
+            command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, env=environment, text=True
+        )
         self._alive.add(child)
         late = threading.Event()
 

@@ -37,9 +37,11 @@ class Samples:
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits for the data as it is looked at: settings, ids, labels, groups and bytes of every split, size of the views."""
+        """12 hexadecimal digits for the data as it is looked at: settings, ids, labels, groups, bytes of every split, size of views."""
         view = ["squash", self.size]
-        return digest({"dataset": identity(self.dataset), "label": self.dataset.label, "splits": self.hashes, "view": view})
+        return digest(
+            {"dataset": identity(self.dataset), "label": self.dataset.label, "splits": self.hashes, "view": view}
+        )
 
     def clusters(self, split: str) -> list[str]:
         """The independent unit of each image: its group, else itself."""
@@ -56,7 +58,9 @@ def first(items: Sequence[Item], count: int | None, seed: int) -> list[int]:
     """The numbers of the first `count` of a seeded permutation, ascending; all where count is None."""
     if count is None or count >= len(items):
         if count is not None and count > len(items):
-            raise DataError(f"{count} masks were asked for and the split has {len(items)}; set count to at most {len(items)}")
+            raise DataError(
+                f"{count} masks were asked for and the split has {len(items)}; set count to at most {len(items)}"
+            )
         return list(range(len(items)))
     order = list(range(len(items)))
     random.Random(f"masks {seed}").shuffle(order)
@@ -98,7 +102,9 @@ def file_digests(files: Sequence[Path]) -> list[str]:
     if missing:
         with ThreadPoolExecutor(4) as pool:
             fresh = pool.map(file_digest, [path for _, path in missing])
-            known = {s: d for s, d in known.items() if s in set(stamps)} | dict(zip([s for s, _ in missing], fresh, strict=True))
+            known = {s: d for s, d in known.items() if s in set(stamps)} | dict(
+                zip([s for s, _ in missing], fresh, strict=True)
+            )
         write_json(place, known)
     return [known[stamp] for stamp in stamps]
 

@@ -29,6 +29,7 @@ REVISIONS = {"fit": 1, "maps": 1, "targets": 1, "segment": 1, "scores": 1}
 SCORES = "scores.npz"
 HIDDEN_SPLITS = ("val", "test")
 
+
 def fit(bench: Workbench) -> Artifact:
     """The fitted network of the cell's method; its Method fields are fitted first, as artifacts of their own."""
     assert isinstance(bench.method, Method)
@@ -96,7 +97,12 @@ def _declared(bench: Workbench, method: Method) -> dict[str, Any] | None:
 def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
     """The method's maps of a split, raw, at their own resolution: (N, K, h, w) uint16."""
     view = bench.view(split)
-    inputs = {"revision": REVISIONS["maps"], "fit": fitted.name, "settings": maps_settings(bench.method), "view": view.name}
+    inputs = {
+        "revision": REVISIONS["maps"],
+        "fit": fitted.name,
+        "settings": maps_settings(bench.method),
+        "view": view.name,
+    }
 
     def work(folder: Path) -> Record:
         worker = bench.process()
@@ -128,7 +134,10 @@ def proxies(bench: Workbench, fitted: Artifact, rule: str) -> Artifact:
     def work(folder: Path) -> Record:
         bench.report(f"proxies ({rule})", 0, 0)
         with Meter(torch.device("cpu")) as meter:
-            each = [mapfile.proxies(mapfile.open_maps(s.folder), rule, threshold or 0.0, bench.protocol.size) for s in sources]
+            each = [
+                mapfile.proxies(mapfile.open_maps(s.folder), rule, threshold or 0.0, bench.protocol.size)
+                for s in sources
+            ]
             stack = np.concatenate(each)
             np.save(folder / TARGETS, stack)
         return Record(facts={"coverage": float((stack > 0).mean())}, **meter.cost())

@@ -89,6 +89,7 @@ class Record:
     seconds: float = 0.0
     gpu_seconds: float = 0.0
     peak_bytes: int = 0
+    energy_j: float | None = None
     device: str = ""
     confined: bool | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -147,7 +148,11 @@ class Store:
     def _seal(self, part: Path, folder: Path, key: Mapping[str, Any], record: Record) -> None:
         for leftover in part.glob("*.new"):  # of a kill in the middle of a write
             leftover.unlink()
-        files = {p.name: {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in sorted(part.iterdir()) if p.name != MANIFEST}
+        files = {
+            p.name: {"sha256": file_digest(p), "bytes": p.stat().st_size}
+            for p in sorted(part.iterdir())
+            if p.name != MANIFEST
+        }
         for name in files:
             _sync(part / name)
         write_json(part / MANIFEST, {**key, "files": files, "made": _now(), "record": asdict(record)})
@@ -165,7 +170,9 @@ class Store:
             return None
         damaged = [n for n, f in manifest["files"].items() if not _has_size(folder / n, f["bytes"])]
         if damaged:
-            raise MachineError(f"{folder / damaged[0]} is damaged or missing; delete the folder {folder.name} and run again")
+            raise MachineError(
+                f"{folder / damaged[0]} is damaged or missing; delete the folder {folder.name} and run again"
+            )
         record = manifest["record"]
         record["masks"] = tuple(MaskUse(**use) for use in record["masks"])
         return Artifact(folder, Record(**record))

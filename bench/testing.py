@@ -73,7 +73,10 @@ def _squares(task: Task, count: int, size: int, seed: int) -> View:
 def _fit(method: Method, view: View, folder: Path, kill_after: int | None = None) -> Training:
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(0)
-    fitted = {inner: _fit(inner, view, folder / name).net.eval().requires_grad_(False) for name, inner in needed(method).items()}
+    fitted = {
+        inner: _fit(inner, view, folder / name).net.eval().requires_grad_(False)
+        for name, inner in needed(method).items()
+    }
     seed_everything(0)
     net = method.build(view.task)
     if not isinstance(net, nn.Module):
@@ -116,11 +119,17 @@ def _check_maps(method: Method, net: nn.Module, view: View, task: Task) -> None:
     for known in (labels, None):
         together = _maps(method, net, images, known, task)
         again = _maps(method, net, images, known, task)
-        alone = torch.cat([_maps(method, net, images[i : i + 1], None if known is None else known[i : i + 1], task) for i in range(4)])
+        alone = torch.cat(
+            [_maps(method, net, images[i : i + 1], None if known is None else known[i : i + 1], task) for i in range(4)]
+        )
         if not torch.equal(together, again):
-            raise PluginError(f"maps() of {method.name} gives other maps when called again; it must be a function of its arguments")
+            raise PluginError(
+                f"maps() of {method.name} gives other maps when called again; it must be a function of its arguments"
+            )
         if not torch.allclose(together[:4], alone, atol=1e-4):
-            raise PluginError(f"maps() of {method.name} depends on the other images of a batch; use eval mode and per-image statistics")
+            raise PluginError(
+                f"maps() of {method.name} depends on the other images of a batch; use eval mode and per-image statistics"
+            )
     changed = [name for name, value in net.state_dict().items() if not torch.equal(value, before[name])]
     if changed:
         raise PluginError(f"maps() of {method.name} changes its network ({changed[0]}); it may only read it")
@@ -128,7 +137,9 @@ def _check_maps(method: Method, net: nn.Module, view: View, task: Task) -> None:
 
 def _maps(method: Method, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
     with torch.no_grad():
-        made: Tensor = check_maps(method.name, method.maps(net, images, labels, task), len(images), len(task.foreground))
+        made: Tensor = check_maps(
+            method.name, method.maps(net, images, labels, task), len(images), len(task.foreground)
+        )
     return made
 
 
@@ -159,12 +170,18 @@ def _check_labels(dataset: Dataset, split: str, item: Item, classes: int) -> Non
 def _check_pixels(dataset: Dataset, split: str, item: Item, foregrounds: int) -> None:
     picture = dataset.image(item)
     if picture.ndim != 3 or picture.shape[0] != 3 or picture.dtype != np.uint8:
-        raise PluginError(f"image {item.id} of {dataset.name} must be (3, H, W) uint8; it is {picture.shape} {picture.dtype}")
+        raise PluginError(
+            f"image {item.id} of {dataset.name} must be (3, H, W) uint8; it is {picture.shape} {picture.dtype}"
+        )
     mask = dataset.mask(item) if split in ("masks", "val", "test") else None
     if mask is None:
         return
     if mask.shape != picture.shape[1:] or mask.dtype != np.uint8:
-        raise PluginError(f"mask {item.id} of {dataset.name} must be {picture.shape[1:]} uint8; it is {mask.shape} {mask.dtype}")
+        raise PluginError(
+            f"mask {item.id} of {dataset.name} must be {picture.shape[1:]} uint8; it is {mask.shape} {mask.dtype}"
+        )
     values = set(np.unique(mask).tolist()) - {*range(foregrounds + 1), 255}
     if values:
-        raise PluginError(f"mask {item.id} of {dataset.name} has the values {sorted(values)}; allowed are 0 to {foregrounds} and 255")
+        raise PluginError(
+            f"mask {item.id} of {dataset.name} has the values {sorted(values)}; allowed are 0 to {foregrounds} and 255"
+        )

@@ -22,10 +22,10 @@ Report = Callable[[int, int], None]
 
 
 class Training:
-    """One fit: `seed`, `device`, a CPU `generator` for every draw, `epoch` and `total`, and
-    `seconds`, what the epochs have cost so far.
+    """One fit: `seed`, `device`, a CPU `generator` for every draw, `epoch` and `total`, and `seconds`, what the epochs have cost so far.
 
-    What is named in `epochs(n, **state)` survives a kill, and the network does; nothing else. A resumed fit ends in the same bits on the CPU.
+    What is named in `epochs(n, **state)` survives a kill, and so does the network; nothing else. A resumed fit ends in the same bits on
+    the CPU.
     """
 
     def __init__(
@@ -66,16 +66,18 @@ class Training:
             raise PluginError("a fit has one loop over training.epochs(...), this one starts a second")
         self.total = max(1, round(n * self._fit_share))
         self._started = time.monotonic()
-        for self.epoch in range(self._resume(state), self.total):
-            self._step = 0
-            yield self.epoch
+        for epoch in range(self._resume(state), self.total):
+            self.epoch, self._step = epoch, 0
+            yield epoch
             self._close_epoch(state)
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Backward, optimizer step, log; stops where the loss is not a finite number."""
         value = float(loss.detach())
         if value != value or abs(value) == float("inf"):
-            raise BenchError(f"the loss is {value} in epoch {self.epoch + 1}, step {self._step + 1}; try a smaller learning rate")
+            raise BenchError(
+                f"the loss is {value} in epoch {self.epoch + 1}, step {self._step + 1}; try a smaller learning rate"
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -106,7 +108,9 @@ class Training:
             self._report(self.epoch + 1, self.total)
 
     def _save(self, state: Mapping[str, Any]) -> None:
-        kept = {name: thing.state_dict() if hasattr(thing, "state_dict") else dict(thing) for name, thing in state.items()}
+        kept = {
+            name: thing.state_dict() if hasattr(thing, "state_dict") else dict(thing) for name, thing in state.items()
+        }
         random = {"torch": torch.get_rng_state(), "generator": self.generator.get_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)

@@ -1,4 +1,4 @@
-"""What a method sees of the data: pictures and labels by number, from a folder that holds nothing else. No ids, no paths, no masks but the declared."""
+"""What a method sees of the data: pictures and labels by number, from a folder that holds nothing else. No ids, no paths."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ class Joined:
 class View:
     """Pictures of one split at the protocol's size, memory-mapped.
 
-    Attributes: `task`; `pictures` (N, 3, H, W) uint8; `labels` (N, C) bool, or None where the split has none; `heldout`, the labelled images
-    that are not fitted on; `masks`, the view of the images whose masks the method has declared, with `targets` (N, H, W) uint8.
+    Attributes: `task`; `pictures` (N, 3, H, W) uint8; `labels` (N, C) bool, or None where the split has none; `heldout`, the labelled
+    images that are not fitted on; `masks`, the view of the images whose masks the method has declared, with `targets` (N, H, W) uint8.
     """
 
-    def __init__(self, pictures: Pixels | Joined, labels: Tensor | None, task: Task, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, pictures: Pixels | Joined, labels: Tensor | None, task: Task, device: torch.device | str = "cpu"
+    ) -> None:
         self.pictures = pictures
         self.labels = labels
         self.task = task

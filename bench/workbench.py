@@ -40,7 +40,9 @@ class Workbench:
 
     def __post_init__(self) -> None:
         self.door = Door(self.samples)
-        self.sources = ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
+        self.sources = (
+            ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
+        )
         self._process: MethodProcess | None = None
         shutil.rmtree(self.scratch, ignore_errors=True)  # of a cell that was killed
 

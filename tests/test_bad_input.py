@@ -86,7 +86,18 @@ def test_data_that_are_nowhere(tmp_path, monkeypatch):
 
 def test_data_are_found_through_the_environment(isic, tmp_path):
     result = bench(
-        *("run", "--method", "otsu", "--dataset", "isic", "--protocol", "smoke", "--dry-run", "--out", tmp_path / "runs"),
+        *(
+            "run",
+            "--method",
+            "otsu",
+            "--dataset",
+            "isic",
+            "--protocol",
+            "smoke",
+            "--dry-run",
+            "--out",
+            tmp_path / "runs",
+        ),
         BENCH_DATA=str(isic.parent),
     )
     assert result.exit_code == 0, result.output

@@ -104,7 +104,10 @@ def test_every_field_of_the_protocol_is_in_the_list_above():
     from bench.protocol import SETTABLE
 
     listed = {case[0] for case in test_fields_of_the_protocol.pytestmark[0].args[1]}
-    assert set(SETTABLE) - listed == {"segmenter", "encoder_weights"}  # they need another network: tests/test_segmenter.py
+    assert set(SETTABLE) - listed == {
+        "segmenter",
+        "encoder_weights",
+    }  # they need another network: tests/test_segmenter.py
 
 
 def test_the_name_of_the_protocol_decides_nothing(out, small):
@@ -136,7 +139,10 @@ def test_a_method_field_is_fitted_first_and_shared(out, small):
 
 def test_changed_targets_make_another_segmenter(out, small):
     """tiny_eroded and full_supervision read the same masks; only what is done to them differs."""
-    results = [cells.read_result(next((out / "tiny_shapes" / m).glob("r-*/result.json"))) for m in ("tiny_eroded", "full_supervision")]
+    results = [
+        cells.read_result(next((out / "tiny_shapes" / m).glob("r-*/result.json")))
+        for m in ("tiny_eroded", "full_supervision")
+    ]
     stages = [{stage["artifact"].partition("-")[0]: stage["artifact"] for stage in r["stages"]} for r in results]
     assert stages[0]["targets"] != stages[1]["targets"]
     assert stages[0]["segment"] != stages[1]["segment"]
@@ -148,7 +154,17 @@ def test_a_found_artifact_brings_its_ledger_and_cost(out, small, tmp_path):
     before = cells.read_result(folder / "result.json")
     work(out, small, "tiny_masks")
     after = cells.read_result(folder / "result.json")
-    for name in ("masks_train", "masks_eval", "test_openings", "labels_used", "seconds", "peak_bytes", "stages", "rows", "confined"):
+    for name in (
+        "masks_train",
+        "masks_eval",
+        "test_openings",
+        "labels_used",
+        "seconds",
+        "peak_bytes",
+        "stages",
+        "rows",
+        "confined",
+    ):
         assert after[name] == before[name], name
     assert after["seconds"] > 0
     assert plugins.load("methods", "tiny_masks").name in str(folder)

@@ -60,7 +60,13 @@ def test_one_failing_cell_stops_no_other_and_a_second_run_shows_the_same(tiny_fi
 def check_files(out: Path, found: dict[str, dict[str, Any]]) -> None:
     """What interface.md promises of a run's folder."""
     folder = next((out / "tiny_shapes" / "tiny").iterdir())
-    assert {p.name for p in folder.iterdir()} - {".lock"} == {"result.json", "scores.csv", "history.csv", "log.txt", "predictions"}
+    assert {p.name for p in folder.iterdir()} - {".lock"} == {
+        "result.json",
+        "scores.csv",
+        "history.csv",
+        "log.txt",
+        "predictions",
+    }
     assert sorted(p.name for p in (folder / "predictions").iterdir()) == sorted(
         f"{stage}-{split}.npy" for stage in ("init", "unet-fixed", "unet-otsu") for split in ("val", "test")
     )
@@ -149,7 +155,14 @@ def test_a_method_sees_no_mask_and_no_path(tiny_file, tmp_path):
     secret.mkdir()
     (secret / "mask.png").write_bytes(b"mask")
     cache = Path(os.environ["BENCH_CACHE"])
-    places = [secret, secret / "mask.png", cache / "masks", cache / "views", f"/proc/{os.getpid()}/environ", Path(__file__)]
+    places = [
+        secret,
+        secret / "mask.png",
+        cache / "masks",
+        cache / "views",
+        f"/proc/{os.getpid()}/environ",
+        Path(__file__),
+    ]
     spy = ("--set", f"spy.places={':'.join(map(str, places))}", "--set", "protocol.rules=fixed")
     out = tmp_path / "runs"
     done = bench(command(tiny_file, out, *spy, method="spy"))

@@ -230,7 +230,7 @@ def test_without_an_image_it_says_so(tmp_path):
         train(net, nothing, torch.zeros(0, 32, 32, dtype=torch.uint8), TINY, Training(net, tmp_path, seed=0))
 
 
-def test_channels_lie_last_in_memory_when_built_and_when_loaded(tmp_path):
+def test_channels_lie_last_in_memory_when_built_and_when_loaded():
     net = build(TINY, 2)
     net.load_state_dict({name: value.clone().contiguous() for name, value in net.state_dict().items()})
     kernels = [p for p in net.parameters() if p.ndim == 4]

@@ -26,7 +26,9 @@ def refuse(folder: Path) -> Record:
 
 
 def test_an_artifact_is_made_once_and_brings_its_record_along(tmp_path):
-    record = Record(masks=(MaskUse("masks", 10, "training"),), labels=7, seconds=1.5, confined=True, facts={"coverage": 0.5})
+    record = Record(
+        masks=(MaskUse("masks", 10, "training"),), labels=7, seconds=1.5, confined=True, facts={"coverage": 0.5}
+    )
     made = Store(tmp_path).make("fit", {"lr": 0.1}, make(record=record))
     found = Store(tmp_path).make("fit", {"lr": 0.1}, refuse)
     assert found.record == record
@@ -89,10 +91,13 @@ def test_the_manifest_holds_key_and_hashes(tmp_path):
     artifact = Store(tmp_path).make("fit", {"lr": 0.1}, make("abc"))
     manifest = json.loads((artifact.folder / "manifest.json").read_text())
     assert manifest["inputs"] == {"lr": 0.1}
-    assert manifest["files"]["data.txt"] == {
-        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",  # of "abc": FIPS 180-2, appendix B.1
-        "bytes": 3,
-    }
+    assert (
+        manifest["files"]["data.txt"]
+        == {
+            "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",  # of "abc": FIPS 180-2, appendix B.1
+            "bytes": 3,
+        }
+    )
     assert artifact.name == f"fit-{digest({'kind': 'fit', 'inputs': {'lr': 0.1}})}"
 
 
@@ -113,7 +118,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, error):
         temporary.write_text("{")
         raise error
 
-    with pytest.raises(MachineError, match="result.json could not be written"):
+    with pytest.raises(MachineError, match=r"result\.json could not be written"):
         write_file(file, fail)
     assert json.loads(file.read_text()) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]

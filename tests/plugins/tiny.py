@@ -59,7 +59,13 @@ class Tiny(Method):
     sharpness: float = maps_only(1.0, "exponent of the map")
 
     def build(self, task: Task) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Sigmoid(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, len(task.classes)))
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2, 1),
+            nn.Sigmoid(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, len(task.classes)),
+        )
 
     def fit(self, net: nn.Module, view: Any, training: Any) -> None:
         optimizer = torch.optim.Adam(net.parameters(), self.lr)

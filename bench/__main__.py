@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command line; a child process goes to its module without it."""
     match sys.argv[1:]:
         case ["_cell", file]:
-            from bench.cell import main as cell
+            from bench.cell_process import main as cell
 
             sys.exit(cell(file))
         case ["_method", file]:

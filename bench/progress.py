@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ class Display:
         self.progress = Progress(*columns, console=self.errors, disable=not self.shows_bars)
         self.cells = 0
         self.done = 0
+        self.began = time.monotonic()
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -63,7 +65,13 @@ class Display:
 
     def expect(self, cells: int) -> None:
         """How many cells will be worked out."""
-        self.cells = cells
+        self.cells, self.began = cells, time.monotonic()
+
+    def remaining(self) -> str:
+        """What the cells to come will take if they take as long as those that are done; nothing after the last."""
+        left = self.cells - self.done
+        seconds = (time.monotonic() - self.began) / max(1, self.done) * left
+        return f"; about {math.ceil(seconds / 60)} min for the {left} to come" if left else ""
 
     def cell(self, title: str) -> CellLine:
         """The line of one cell."""
@@ -126,4 +134,5 @@ class CellLine:
         self.display.done += 1
         seconds = time.monotonic() - self.started
         end = f"failed: {failed}" if failed else f"done in {seconds:.0f} s"
-        self.display.say(f"[{self.display.done}/{self.display.cells}] {self.title}: {end}")
+        remaining = self.display.remaining()
+        self.display.say(f"[{self.display.done}/{self.display.cells}] {self.title}: {end}{remaining}")

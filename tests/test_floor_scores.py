@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import cell as cells
+from bench import cell_process
 from bench.datasets.synthetic import Synthetic
 from bench.plan import plan
 from bench.protocol import SMOKE, change
@@ -32,7 +32,7 @@ def scores(tmp_path_factory, inline_process):
         patch.setattr("bench.workbench.MethodProcess", inline_process)
         for one in plan(RunRequest(("all_foreground", "centre_disc", "otsu"), ("synthetic",), RULES, out=out)):
             one.folder.mkdir(parents=True)
-            cells.work(one.cell, one.folder, lambda *_: None)
+            cell_process.work(one.cell, one.folder, lambda *_: None)
             tables.append(
                 pd.read_csv(one.folder / "scores.csv", dtype={"image": str}).assign(method=one.cell.method.name)
             )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from bench import cell as cells
-from bench import plugins
+from bench import cell_process, plugins
 from bench.plan import plan, prepare
 from bench.protocol import SMOKE, Protocol, change
 from bench.request import RunRequest
@@ -44,7 +44,7 @@ def work(out: Path, protocol: Protocol, method: str = "tiny", settings: tuple = 
     prepare(planned, lambda _: None)
     for one in planned:
         one.folder.mkdir(parents=True, exist_ok=True)
-        cells.work(one.cell, one.folder, lambda *_: None)
+        cell_process.work(one.cell, one.folder, lambda *_: None)
     return {name.partition("-")[0] for name in names(out) - before}
 
 

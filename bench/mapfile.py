@@ -1,4 +1,4 @@
-"""The file of maps: (N, K, h, w) uint16, 65535 for 1; written batch by batch, thresholded to proxies, counted against masks."""
+"""The file of maps: (N, K, h, w) uint16; written batch by batch, thresholded to proxies, counted against masks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import numpy.typing as npt
 from bench.api import Pixels
 from bench.errors import PluginError
 from bench.metrics import LEVELS, binarise, resize, score_image
+from bench.store import reserve, write_file
 
 MAPS = "maps.npy"
-FULL = 65_535
+FULL = 65_280
+"""What 1 is stored as: 255 x 256, so that every threshold j/256 is stored exactly and a value that equals it does not slip above."""
 
 Stored = npt.NDArray[np.uint16]
 
@@ -25,17 +27,25 @@ def open_maps(folder: Path) -> Stored:
     return stored
 
 
-def write_maps(file: Path, stack: Stored | None, total: int, start: int, maps: Any) -> Stored:
-    """Put a batch of maps, (B, K, h, w) tensor in [0, 1], into the file of all `total`; the file is made with the first batch."""
-    values = (maps.detach().float().cpu().numpy() * FULL).round().astype(np.uint16)
-    if stack is None:
-        stack = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint16, shape=(total, *values.shape[1:]))
-    if values.shape[1:] != stack.shape[1:]:
-        raise PluginError(
-            f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}"
-        )
-    stack[start : start + len(values)] = values
-    return stack
+def save_maps(file: Path, total: int, batches: Iterable[Any]) -> None:
+    """Write the maps of `total` images, given as tensors (B, K, h, w) in [0, 1], one size for all."""
+    write_file(file, lambda temporary: _fill(temporary, total, batches))
+
+
+def _fill(file: Path, total: int, batches: Iterable[Any]) -> None:
+    stack, done = None, 0
+    for maps in batches:
+        values = (maps.detach().float().cpu().numpy() * FULL).round().astype(np.uint16)
+        if stack is None:
+            stack = reserve(file, np.uint16, (total, *values.shape[1:]))
+        if values.shape[1:] != stack.shape[1:]:
+            raise PluginError(
+                f"maps() must return one size for all images; it returned {values.shape[2:]} after {stack.shape[2:]}"
+            )
+        stack[done : done + len(values)] = values
+        done += len(values)
+    if stack is not None:
+        stack.flush()
 
 
 def proxies(stored: Stored, rule: str, threshold: float, size: int) -> Pixels:

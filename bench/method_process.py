@@ -7,7 +7,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,9 +21,10 @@ BATCH = 32
 def main(file: str) -> int:
     """Serve one cell: read the job, shut the door behind, then answer commands from standard input with events on the given descriptor."""
     job = json.loads(Path(file).read_text(encoding="utf-8"))
+    Path(file).unlink()  # a method that looks around finds an empty folder
     die_with_parent(job["parent"])
     events = os.fdopen(job["events"], "w", encoding="utf-8", buffering=1)
-    confined = confine([Path(p) for p in job["readable"]], [Path(p) for p in job["writable"]])
+    confined = confine([Path(p) for p in job.pop("readable")], [Path(p) for p in job.pop("writable")])
     _say(events, confined=confined)
     try:
         worker = Worker(job, lambda epoch, total: _say(events, epoch=epoch, total=total))
@@ -84,9 +85,7 @@ class Worker:
 
     def fit(self, folder: Path, views: Mapping[str, str | None]) -> float | None:
         """Build, train, save. Returns the seconds of the training loop, those before a kill included."""
-        from safetensors.torch import save_file
-
-        from bench.training import CHECKPOINT, HISTORY, Training, write_history
+        from bench.training import CHECKPOINT, HISTORY, Training, save_network, write_history
 
         self.net = self.method.build(self.task).to(self.device)  # type: ignore[union-attr]
         training = Training(
@@ -100,30 +99,29 @@ class Worker:
             report=self.report,
         )
         self.method.fit(self.net, self._view(views), training)  # type: ignore[union-attr]
-        self.net.eval()
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}, folder / NET)
+        save_network(folder / NET, self.net)
         if training.total:
-            (folder / CHECKPOINT).unlink()
+            (folder / CHECKPOINT).unlink(missing_ok=True)
         else:
             write_history(folder / HISTORY, [])
         return training.seconds if training.total else None
 
     def maps(self, folder: Path, to: Path) -> None:
-        """Write the maps of a view as (N, K, h, w) uint16, 65535 for 1."""
-        import torch
-
-        from bench.mapfile import write_maps
+        """Write the maps of a view."""
+        from bench.mapfile import save_maps
         from bench.view import View
 
         view = View.open(folder, self.task, self.device)
-        self.net.eval()
-        stack = None
+        save_maps(to, len(view), self._maps_of(view))
+
+    def _maps_of(self, view: Any) -> Iterator[Any]:
+        import torch
+
         for index in view.in_order(BATCH):
             labels = None if view.labels is None else view.labels[index].to(self.device)
             with torch.no_grad():
                 made = self.method.maps(self.net, view.images(index), labels, self.task)  # type: ignore[union-attr]
-            checked = check_maps(self.method.name, made, len(index), len(self.task.foreground))
-            stack = write_maps(to, stack, len(view), int(index[0]), checked)
+            yield check_maps(self.method.name, made, len(index), len(self.task.foreground))
             self.report(int(index[-1]) + 1, len(view))
 
     def targets(self, masks: Path, to: Path) -> None:
@@ -131,13 +129,15 @@ class Worker:
         import numpy as np
         import torch
 
+        from bench.store import write_array
+
         true = torch.from_numpy(np.load(masks))
         made = self.method.targets(true.clone(), torch.Generator().manual_seed(self.job["seed"]))  # type: ignore[union-attr]
         if not isinstance(made, torch.Tensor) or made.shape != true.shape or made.dtype != torch.uint8:
             raise PluginError(
                 f"targets() of {self.method.name} must return {tuple(true.shape)} uint8 masks; it returned {_describe(made)}"
             )
-        np.save(to, made.numpy())
+        write_array(to, made.numpy())
 
     def _view(self, views: Mapping[str, str | None]) -> Any:
         from bench.view import View

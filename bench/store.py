@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import platformdirs
 from filelock import FileLock
 
@@ -51,10 +53,30 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         _sync(temporary)
         temporary.replace(path)
+    except MachineError:
+        raise
     except (OSError, RuntimeError) as error:  # torch.save says RuntimeError where the disk is full
         raise MachineError(f"{path} could not be written ({error}); what was there before is still there") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """An array as .npy."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # by handle: np.save appends .npy to a name
+            np.save(file, array, allow_pickle=False)
+
+    write_file(path, write)
+
+
+def reserve(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """A memory-mapped .npy to be filled, its place on the disk taken: writing into a full disk's map would end the process."""
+    stack: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return stack
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -135,6 +157,8 @@ class Store:
             if found is not None:
                 return found
             part = folder.with_name(folder.name + ".part")
+            if part.exists() and part.stat().st_mtime < self.fresh_since:
+                shutil.rmtree(part)
             part.mkdir(parents=True, exist_ok=True)
             record = work(part)
             self._seal(part, folder, {"kind": kind, "inputs": inputs}, record)

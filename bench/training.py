@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from bench.api import Method
@@ -111,10 +114,10 @@ class Training:
         kept = {
             name: thing.state_dict() if hasattr(thing, "state_dict") else dict(thing) for name, thing in state.items()
         }
-        random = {"torch": torch.get_rng_state(), "generator": self.generator.get_state()}
+        drawn = {"torch": torch.get_rng_state(), "generator": self.generator.get_state(), "others": other_generators()}
         if self.device.type == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state(self.device)
-        whole = {"next": self.epoch + 1, "net": self.net.state_dict(), "state": kept, "random": random}
+            drawn["cuda"] = torch.cuda.get_rng_state(self.device)
+        whole = {"next": self.epoch + 1, "net": self.net.state_dict(), "state": kept, "random": drawn}
         whole |= {"history": self.history, "seconds": self.seconds}
         write_file(self.folder / CHECKPOINT, lambda path: torch.save(whole, path))
 
@@ -129,11 +132,32 @@ class Training:
             load(whole["state"][name])
         torch.set_rng_state(whole["random"]["torch"])
         self.generator.set_state(whole["random"]["generator"])
+        restore_generators(whole["random"]["others"])
         if "cuda" in whole["random"]:
             torch.cuda.set_rng_state(whole["random"]["cuda"], self.device)
         self.history = [tuple(row) for row in whole["history"]]
         self.seconds = float(whole["seconds"])
         return int(whole["next"])
+
+
+def other_generators() -> dict[str, Any]:
+    """The states of Python's and NumPy's own generators, as tensors and plain values."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    numpy = [name, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, gauss]
+    return {"python": random.getstate(), "numpy": numpy}
+
+
+def restore_generators(states: Mapping[str, Any]) -> None:
+    """Put them back."""
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+
+
+def save_network(file: Path, net: nn.Module) -> None:
+    """A network's parameters and buffers as safetensors."""
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in net.state_dict().items()}
+    write_file(file, lambda temporary: save_file(tensors, temporary))
 
 
 def write_history(path: Path, history: list[tuple[int, str, float]]) -> None:

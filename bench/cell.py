@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.api import Dataset, MaskMethod, Method, Plugin, Pretrained
-from bench.keys import code_of, decisive
+from bench.keys import decisive, recipe, segmenter_settings
 from bench.protocol import VERSION, Protocol
 from bench.samples import identity
 from bench.store import digest
@@ -36,11 +36,9 @@ class Cell:
 
     def run_id(self, fingerprint: str) -> str:
         """`r-` and 12 hexadecimal digits: the same for the same data, method, settings, protocol and seed."""
-        rules = {
-            f.name: getattr(self.protocol, f.name)
-            for f in fields(self.protocol)
-            if f.name not in ("settings", "changed")
-        }
+        rules = {f.name: getattr(self.protocol, f.name) for f in fields(self.protocol)}
+        del rules["settings"], rules["changed"]
+        rules |= segmenter_settings(self.protocol)
         what = {
             "dataset": fingerprint,
             "method": self.method.name,
@@ -54,10 +52,6 @@ class Cell:
     def folder(self, fingerprint: str) -> Path:
         """Where its result lies."""
         return self.out / self.dataset.name / self.method.name / self.run_id(fingerprint)
-
-    def recipe(self) -> str:
-        """What a finished result must have been made with to be taken as it is: the code of the method beside its run id."""
-        return digest([code_of(self.method), self.method_plugin["name"]])
 
     def to_json(self) -> dict[str, Any]:
         """A description that `from_json` turns into the same cell in another process."""
@@ -118,7 +112,7 @@ def describe(cell: Cell, fingerprint: str) -> dict[str, Any]:
     method = cell.method
     return {
         "run_id": cell.run_id(fingerprint),
-        "recipe": cell.recipe(),
+        "recipe": recipe(cell.method),
         "dataset": cell.dataset.name,
         "label": cell.dataset.label,
         "dataset_settings": identity(cell.dataset),

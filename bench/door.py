@@ -12,7 +12,7 @@ from PIL import Image
 from bench.api import Dataset, Item, Pixels
 from bench.errors import DataError
 from bench.samples import Samples, first, identity
-from bench.store import Artifact, Record, Store, cache_root, digest, write_json
+from bench.store import Artifact, Record, Store, cache_root, digest, write_array, write_json
 from bench.view import TARGETS
 
 THREADS, AHEAD = 4, 32
@@ -61,7 +61,7 @@ class Door:
         stack = np.empty((len(items), size, size), np.uint8)
         for number, item in enumerate(items):
             stack[number] = squash_mask(open_mask(self.samples.dataset, item), size)
-        np.save(folder / TARGETS, stack)
+        write_array(folder / TARGETS, stack)
         return Record()
 
 

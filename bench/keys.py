@@ -11,6 +11,10 @@ from bench.api import Plugin, Pretrained
 from bench.code_digest import code_digest
 from bench.protocol import Protocol
 from bench.samples import file_digests
+from bench.store import digest
+
+REVISIONS = {"fit": 1, "maps": 2, "targets": 1, "segment": 1, "scores": 1}
+"""Part of each key: raised when the code of a stage comes to make other numbers of the same inputs."""
 
 
 def decisive(plugin: Plugin) -> dict[str, Any]:
@@ -19,7 +23,10 @@ def decisive(plugin: Plugin) -> dict[str, Any]:
     for name in type(plugin).model_fields:
         value = getattr(plugin, name)
         if isinstance(value, Plugin):
-            values[name] = {"name": value.name, **decisive(value)}
+            values[name] = {
+                "name": value.name,
+                **fit_settings(value),
+            }  # what is fitted first is only a network to the outer one
         elif isinstance(value, Path):
             values[name] = file_digests([value])[0]
     if isinstance(plugin, Pretrained) and not plugin.pretrained:
@@ -43,8 +50,18 @@ def _is_maps_only(plugin: Plugin, name: str) -> bool:
 
 
 def code_of(plugin: Plugin) -> str:
-    """The hash of the code of a plugin's module."""
-    return code_digest(Path(inspect.getfile(type(plugin))))
+    """The hash of the code of a plugin's class and of the classes that it is built on."""
+    ours = {inspect.getfile(Plugin)}
+    files = {inspect.getfile(cls): None for cls in type(plugin).__mro__ if issubclass(cls, Plugin)}
+    codes = [code_digest(Path(file)) for file in files if file not in ours]
+    return codes[0] if len(codes) == 1 else digest(codes)
+
+
+def recipe(plugin: Plugin) -> str:
+    """What a finished result must have been made with to be taken as it is: the code of its plugins and of the stages."""
+    inner = [getattr(plugin, name) for name in type(plugin).model_fields]
+    codes = [code_of(plugin), *(recipe(value) for value in inner if isinstance(value, Plugin))]
+    return digest({"code": codes, "stages": REVISIONS})
 
 
 def shown(plugin: Plugin) -> dict[str, Any]:
@@ -66,6 +83,6 @@ def segmenter_settings(protocol: Protocol) -> dict[str, Any]:
     common = ("segmenter", "steps", "batch", "segmenter_lr", "schedule", "augment")
     if protocol.segmenter == "unet":
         return {name: getattr(protocol, name) for name in (*common, "base_channels")}
-    weights = protocol.encoder_weights
-    named = weights if weights in ("none", "imagenet") else file_digests([Path(weights)])[0]
-    return {**{name: getattr(protocol, name) for name in (*common, "encoder")}, "encoder_weights": named}
+    file = Path(protocol.encoder_weights)
+    weights = file_digests([file])[0] if file.is_file() else protocol.encoder_weights
+    return {**{name: getattr(protocol, name) for name in (*common, "encoder")}, "encoder_weights": weights}

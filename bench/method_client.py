@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import errors
-from bench.confine import SYSTEM, covers, interpreter_folders
+from bench.confine import DEVICES, SYSTEM, covers, interpreter_folders
 
 KEPT = (
     "PATH",
@@ -87,15 +87,16 @@ class MethodProcess:
             )
         os.close(writing)
         self._events = os.fdopen(reading, encoding="utf-8")
-        granted = [*map(Path, SYSTEM), *interpreter_folders(), *self.readable, *writable]
+        granted = [*map(Path, (*SYSTEM, *DEVICES)), *interpreter_folders(), *self.readable, *writable]
         self.confined = bool(self._next().get("confined")) and not covers(granted, self.hidden)
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """Send a command and wait for its answer, the cost; what the method raised is raised here."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has died: _next says how
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
         while True:
             event = self._next()
             if "done" in event:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from bench.api import Dataset, Item, Pixels, Task
-from bench.samples import Samples, identity
-from bench.store import Artifact, Record, Store, cache_root
+from bench.samples import LABELLED, Samples, identity
+from bench.store import Artifact, Record, Store, cache_root, reserve, write_array, write_file
 from bench.view import IMAGES, LABELS
 
 THREADS = 4
@@ -22,7 +22,11 @@ THREADS = 4
 def view(
     samples: Samples, split: str, size: int, labels: str = "true", numbers: Sequence[int] | None = None
 ) -> Artifact:
-    """The view of a split, found in the cache or made; `numbers` names a part of it; labels `shuffled` permutes them (a control)."""
+    """The view of a split, found in the cache or made; `numbers` names a part of it.
+
+    Only the weak splits have labels in their views; `shuffled` permutes them (a control).
+    """
+    labels = labels if split in LABELLED else "none"
     items = samples[split] if numbers is None else [samples[split][n] for n in numbers]
     inputs = {
         "dataset": identity(samples.dataset),
@@ -37,14 +41,18 @@ def view(
 
 
 def _fill(folder: Path, dataset: Dataset, items: Sequence[Item], size: int, labels: str) -> Record:
-    pixels = np.lib.format.open_memmap(folder / IMAGES, mode="w+", dtype=np.uint8, shape=(len(items), 3, size, size))
+    write_file(folder / IMAGES, lambda temporary: _decode(temporary, dataset, items, size))
+    if labels != "none":
+        write_array(folder / LABELS, one_hot(items, dataset.task, labels))
+    return Record()
+
+
+def _decode(file: Path, dataset: Dataset, items: Sequence[Item], size: int) -> None:
+    pixels = reserve(file, np.uint8, (len(items), 3, size, size))
     with ThreadPoolExecutor(THREADS) as pool:
         for number, small in enumerate(pool.map(lambda item: squash(dataset.image(item), size), items)):
             pixels[number] = small
     pixels.flush()
-    if items and items[0].labels is not None:
-        np.save(folder / LABELS, one_hot(items, dataset.task, labels))
-    return Record()
 
 
 def squash(picture: Pixels, size: int) -> Pixels:

@@ -16,11 +16,11 @@ from bench.api import Dataset, MaskMethod, Method, Pretrained
 from bench.cell import RESULT, Cell, read_result
 from bench.device import pick
 from bench.door import Door
-from bench.errors import DataError, UsageError
-from bench.keys import shown
+from bench.errors import DataError
+from bench.keys import recipe, shown
 from bench.method_process import needed
 from bench.request import RunRequest, refuse_unused, settings_for
-from bench.samples import LABELLED, Samples
+from bench.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Planned:
     def finished(self) -> bool:
         """Whether its result is there, made by the same code."""
         result = read_result(self.folder / RESULT)
-        if result is None or "failed" in result or result.get("recipe") != self.cell.recipe():
+        if result is None or "failed" in result or result.get("recipe") != recipe(self.cell.method):
             return False
         return (self.folder / RESULT).stat().st_mtime >= self.cell.fresh_since
 
@@ -49,14 +49,16 @@ class Planned:
 def plan(request: RunRequest) -> list[Planned]:
     """The cells of a request, in order; nothing is trained and nothing is decoded yet."""
     methods = load_methods(request)
-    datasets = load_datasets(request, {m.name: type(m).model_fields for m in methods})
+    datasets = load_datasets(request)
     segmenter.check(request.protocol)
     pick(request.device)
-    ready = [(locate_weights(method), shown(method)) for method in methods]
+    ready = [(locate_weights(method, download=not request.dry_run), shown(method)) for method in methods]
     fresh_since = time.time() if request.fresh else 0.0
     planned = []
     for dataset in datasets:
         samples = Samples(dataset, request.protocol)
+        if not samples["test"]:
+            raise DataError(f"data set {dataset.name} has no test images; nothing can be scored")
         for method, settings in ready:
             for seed in request.seeds:
                 cell = Cell(
@@ -83,7 +85,7 @@ def load_methods(request: RunRequest) -> list[Method | MaskMethod]:
     return [plugins.instantiate(cls, settings_for(name, cls.model_fields, request)) for name, cls in classes.items()]
 
 
-def load_datasets(request: RunRequest, fields: Mapping[str, Any]) -> list[Dataset]:
+def load_datasets(request: RunRequest) -> list[Dataset]:
     """The data sets with their settings and folders."""
     datasets = []
     for name in request.datasets:
@@ -114,11 +116,11 @@ def data_root(name: str, named: Mapping[str | None, Path]) -> Path:
     )
 
 
-def locate_weights(method: Method | MaskMethod) -> Method | MaskMethod:
+def locate_weights(method: Method | MaskMethod, download: bool = True) -> Method | MaskMethod:
     """The method with `weights` naming a local file wherever it starts from ImageNet; those that are not to be had stop the run here."""
-    changes: dict[str, Any] = {name: locate_weights(inner) for name, inner in needed(method).items()}
+    changes: dict[str, Any] = {name: locate_weights(inner, download) for name, inner in needed(method).items()}
     if isinstance(method, Pretrained) and method.pretrained:
-        changes["weights"] = weights.locate(method)
+        changes["weights"] = weights.locate(method, download)
     return method.model_copy(update=changes) if changes else method
 
 
@@ -133,6 +135,4 @@ def prepare(planned: list[Planned], report: Any) -> None:
         for split in samples.splits:
             if samples[split]:
                 report(f"decoding {cell.dataset.name}, {split}")
-                pictures.view(samples, split, cell.protocol.size, cell.protocol.labels if split in LABELLED else "true")
-        if not samples["test"]:
-            raise UsageError(f"data set {cell.dataset.name} has no test images; nothing can be scored")
+                pictures.view(samples, split, cell.protocol.size, cell.protocol.labels)

@@ -150,7 +150,9 @@ def finished(out: Path) -> list[str]:
 
 def describe(cls: type[Any]) -> dict[str, str | None]:
     """Where a loaded class comes from, as JSON values: `restore` loads it again in another process."""
-    origin = _origins[cls]
+    origin = _origins.get(cls) or _Origin(
+        "methods", cls.__module__, None
+    )  # a Method field that nobody asked for by name
     return {
         "kind": origin.kind,
         "name": cls.name,

@@ -205,9 +205,7 @@ def _row(rule: str, done: list[Row], scores: list[DataFrame], failures: list[str
 
 def _pxap(result: Row, rule: str) -> float | None:
     """PxAP of the last maps of a row on the test images: the U-Net's, or the method's own where it has no U-Net."""
-    found = result.get("pxap") or {}
-    unet = f"unet-{rule}-test" if rule else "unet-test"
-    value = found.get(unet, found.get("init-test"))
+    value = (result.get("pxap") or {}).get(rule)
     return None if value is None else float(value)
 
 

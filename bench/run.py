@@ -8,14 +8,17 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
 from bench.cell import RESULT, describe, read_result
 from bench.device import pick
+from bench.errors import BenchError
 from bench.plan import Planned, plan, prepare
 from bench.progress import Display
 from bench.protocol import Protocol
@@ -61,64 +64,59 @@ def cpu_days(protocol: Protocol, images: int = 8_015, epochs: int = 300) -> floa
 
 
 def work_out(cells: list[Planned], request: RunRequest, display: Display) -> None:
-    """Run cells in child processes, `jobs` at a time."""
+    """Run cells in child processes, `jobs` at a time; when this process is stopped, none of them goes on."""
     running = Children()
     display.expect(len(cells))
-    try:
-        with ThreadPoolExecutor(request.jobs) as pool:
-            waiting = [pool.submit(work_out_one, one, request, display, running) for one in cells]
-            try:
-                for each in waiting:
-                    each.result()
-            except BaseException:
-                for each in waiting:
-                    each.cancel()
-                running.kill()
-                raise
-    finally:
-        running.kill()
+    with ThreadPoolExecutor(request.jobs) as pool:
+        try:
+            for each in [pool.submit(work_out_one, one, request, display, running) for one in cells]:
+                each.result()
+        finally:
+            running.stop()
 
 
 def work_out_one(planned: Planned, request: RunRequest, display: Display, running: Children) -> None:
     """One cell in its own process; whatever happens to it becomes its result. A cell that another run works at is left to it."""
-    planned.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(planned.folder / ".lock", timeout=0)
     with display.cell(planned.title) as line:
         try:
-            with lock:
+            planned.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(planned.folder / ".lock", timeout=0):
                 line.finish(cell_in_a_child(planned, request, running, line))
-        except Timeout:
-            line.finish(f"another process is working at it (it holds {lock.lock_file}); wait for it, then run again")
+        except Timeout as held:
+            line.finish(f"another process is working at it (it holds {held.lock_file}); wait for it, then run again")
+        except (BenchError, OSError) as error:
+            line.finish(str(error))
+        except Stopped:
+            return
 
 
 def cell_in_a_child(
     planned: Planned, request: RunRequest, running: Children, line: Callable[[str, int, int], None]
 ) -> str:
     """Work out a cell; the sentence with which it failed, or nothing."""
-    (planned.folder / RESULT).unlink(missing_ok=True)
+    began = time.time()
     told = {
         **planned.cell.to_json(),
         "parent": os.getpid(),
         "folder": str(planned.folder),
         "fingerprint": planned.fingerprint,
     }
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, (planned.folder / "log.txt").open("a") as log:
         file = Path(place) / "cell.json"
         file.write_text(json.dumps(told), encoding="utf-8")
-        how = running.run(
-            [sys.executable, "-P", "-m", "bench", "_cell", str(file)], environment(planned), request.timeout, line
-        )
+        command = [sys.executable, "-P", "-m", "bench", "_cell", str(file)]
+        how = running.run(command, environment(planned), log, request.timeout, line)
     result = read_result(planned.folder / RESULT)
-    if result is None:
-        fail(planned, how)
-        return how
+    if result is None or (planned.folder / RESULT).stat().st_mtime < began:
+        return fail(planned, how)
     return str(result.get("failed", ""))
 
 
-def fail(planned: Planned, how: str) -> None:
-    """Write the result of a cell that could not write its own."""
+def fail(planned: Planned, how: str) -> str:
+    """Write the result of a cell that could not write its own; returns its sentence."""
     sentence = f"{how}; its log is {planned.folder / 'log.txt'}"
     write_json(planned.folder / RESULT, {**describe(planned.cell, planned.fingerprint), "failed": sentence})
+    return sentence
 
 
 def environment(planned: Planned) -> dict[str, str]:
@@ -133,56 +131,73 @@ def environment(planned: Planned) -> dict[str, str]:
     return {**settings, **os.environ}
 
 
+class Stopped(Exception):
+    """This run is being stopped: its cells are neither done nor failed."""
+
+
 class Children:
     """The child processes that run now, so that none outlives this one."""
 
     def __init__(self) -> None:
         self._alive: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def run(
         self,
         command: list[str],
         environment: dict[str, str],
+        log: IO[str],
         timeout: float | None,
         line: Callable[[str, int, int], None],
     ) -> str:
-        """Run one to its end, its events going to `line`; how it ended, in words."""
-        nothing = subprocess.DEVNULL
-        child = subprocess.Popen(
-            command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, env=environment, text=True
-        )
-        self._alive.add(child)
+        """Run one to its end, its events going to `line`, its complaints to `log`; how it ended, in words."""
+        child = self._start(command, environment, log)
         late = threading.Event()
 
-        def stop() -> None:
+        def kill() -> None:
             late.set()
             child.kill()
 
-        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, stop)
+        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, kill)
         timer.daemon = True
         if timeout:
             timer.start()
-        try:
-            assert child.stdout is not None
+        assert child.stdout is not None
+        with child.stdout:
             _follow(child.stdout, line)
-            code = child.wait()
-        finally:
-            timer.cancel()
+        code = child.wait()
+        timer.cancel()
+        with self._lock:
             self._alive.discard(child)
+            if self._stopped:
+                raise Stopped
         if late.is_set():
             return f"stopped after {timeout:g} seconds (--timeout)"
         return f"the cell was ended by signal {-code}" if code < 0 else f"the cell ended with exit code {code}"
 
-    def kill(self) -> None:
-        """End all."""
-        for child in list(self._alive):
-            child.kill()
+    def stop(self) -> None:
+        """End all, and start no more."""
+        with self._lock:
+            self._stopped = True
+            for child in self._alive:
+                child.kill()
+
+    def _start(self, command: list[str], environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._stopped:
+                raise Stopped
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+            )
+            self._alive.add(child)
+        return child
 
 
 def _follow(events: Iterable[str], line: Callable[[str, int, int], None]) -> None:
     for event in events:
-        stage, done, total = json.loads(event)
-        line(stage, done, total)
+        if event.endswith("\n"):  # the last one of a killed child may be cut
+            line(*json.loads(event))
 
 
 def gather(planned: list[Planned], request: RunRequest, display: Display) -> int:

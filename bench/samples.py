@@ -26,11 +26,13 @@ class Samples:
         self.size = protocol.size
         self.splits: dict[str, tuple[Item, ...]] = {name: tuple(dataset.items(name)) for name in SPLITS}
         self.hashes = {name: split_hash(dataset, name, items) for name, items in self.splits.items()}
-        if not self.splits["weak"]:
-            raise DataError(f"data set {dataset.name} has no weakly labelled images; nothing can be trained on it")
         chosen = _capped(protocol, [(s, item) for s in LABELLED for item in self.splits[s]])
         for name in LABELLED:
             self.splits[name] = tuple(item for split, item in chosen if split == name)
+        if not self.splits["weak"]:
+            raise DataError(
+                f"data set {dataset.name} has no weakly labelled images to train on (with protocol {protocol.title})"
+            )
 
     def __getitem__(self, split: str) -> tuple[Item, ...]:
         return self.splits[split]
@@ -114,4 +116,4 @@ def _stamp(path: Path) -> str:
         state = path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); put the file back or fix its rights") from None
-    return f"{path.name} {state.st_size} {state.st_mtime_ns}"
+    return f"{path} {state.st_size} {state.st_mtime_ns}"

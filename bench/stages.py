@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,15 @@ import torch
 from bench import mapfile, pictures, segmenter
 from bench.api import MaskMethod, Method
 from bench.device import Meter
-from bench.keys import code_of, fit_settings, maps_settings, segmenter_settings
+from bench.keys import REVISIONS, code_of, fit_settings, maps_settings, segmenter_settings
 from bench.mapfile import MAPS
-from bench.method_client import MethodProcess
 from bench.method_process import NET, needed, seed_everything
+from bench.plugins import describe
 from bench.samples import LABELLED, identity
-from bench.store import Artifact, MaskUse, Record
-from bench.training import CHECKPOINT, Training
+from bench.store import Artifact, MaskUse, Record, write_array, write_file
+from bench.training import CHECKPOINT, Training, save_network
 from bench.view import TARGETS, Joined, View
 from bench.workbench import Workbench
-
-REVISIONS = {"fit": 1, "maps": 1, "targets": 1, "segment": 1, "scores": 1}
-"""Part of each key: raised when the code of a stage comes to make other numbers of the same inputs."""
 
 SCORES = "scores.npz"
 HIDDEN_SPLITS = ("val", "test")
@@ -33,11 +32,11 @@ HIDDEN_SPLITS = ("val", "test")
 def fit(bench: Workbench) -> Artifact:
     """The fitted network of the cell's method; its Method fields are fitted first, as artifacts of their own."""
     assert isinstance(bench.method, Method)
-    return _fit(bench, bench.method, bench.plugin, bench.process)
+    return _fit(bench, bench.method, bench.plugin)
 
 
-def _fit(bench: Workbench, method: Method, plugin: Mapping[str, Any], process: Callable[[], MethodProcess]) -> Artifact:
-    needs = {name: _fit_need(bench, name, inner) for name, inner in needed(method).items()}
+def _fit(bench: Workbench, method: Method, plugin: Mapping[str, Any]) -> Artifact:
+    needs = {name: _fit(bench, inner, describe(type(inner))) for name, inner in needed(method).items()}
     declared = _declared(bench, method)
     views = {split: bench.view(split) for split in LABELLED if bench.samples[split]}
     inputs = {
@@ -54,27 +53,18 @@ def _fit(bench: Workbench, method: Method, plugin: Mapping[str, Any], process: C
     }
 
     def work(folder: Path) -> Record:
-        worker = process()
-        worker.job = {**worker.job, "needs": {name: str(need.folder) for name, need in needs.items()}}
-        worker.readable += [*(need.folder for need in needs.values()), *(declared["folders"] if declared else ())]
-        bench.report("fit", 0, 0)
-        worker.start(writable=[folder])
-        places = {split: str(view.folder) for split, view in views.items()} | (declared["views"] if declared else {})
-        cost = worker.ask(do="fit", folder=str(folder), views=places)
+        bench.report(f"fit of {method.name}", 0, 0)
+        readable = [v.folder for v in (*views.values(), *needs.values())] + (declared["folders"] if declared else [])
+        fitted_before = {name: str(need.folder) for name, need in needs.items()}
+        worker = bench.spawn(method, plugin, readable, needs=fitted_before)
+        with closing(worker):
+            worker.start(writable=[folder])
+            places = {split: str(view.folder) for split, view in views.items()}
+            cost = worker.ask(do="fit", folder=str(folder), views=places | (declared["views"] if declared else {}))
         labels = sum(len(bench.samples[s]) for s in views) if method.reads_labels else 0
         return Record(masks=declared["uses"] if declared else (), labels=labels, confined=worker.confined, **cost)
 
     return bench.keep(bench.store.make("fit", inputs, work))
-
-
-def _fit_need(bench: Workbench, field_name: str, inner: Method) -> Artifact:
-    from bench.plugins import describe
-
-    worker = bench.spawn(inner, describe(type(inner)))
-    try:
-        return _fit(bench, inner, describe(type(inner)), lambda: worker)
-    finally:
-        worker.close()
 
 
 def _declared(bench: Workbench, method: Method) -> dict[str, Any] | None:
@@ -88,7 +78,7 @@ def _declared(bench: Workbench, method: Method) -> dict[str, Any] | None:
     masks = bench.door.masks(wish.split, numbers, size)
     return {
         "key": bench.door.key(wish.split, numbers, size),
-        "folders": (view.folder, masks.folder),
+        "folders": [view.folder, masks.folder],
         "views": {"masks": str(view.folder), "targets": str(masks.folder)},
         "uses": (MaskUse(wish.split, len(numbers), wish.purpose),),
     }
@@ -105,12 +95,8 @@ def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
     }
 
     def work(folder: Path) -> Record:
-        worker = bench.process()
-        if not worker.started:
-            worker.readable.append(fitted.folder)
-            worker.start()
-            worker.ask(do="load", folder=str(fitted.folder))
         bench.report(f"maps of {split}", 0, 0)
+        worker = bench.map_maker(fitted)
         made = worker.scratch / MAPS
         cost = worker.ask(do="maps", view=str(view.folder), to=str(made))
         made.replace(folder / MAPS)
@@ -139,7 +125,7 @@ def proxies(bench: Workbench, fitted: Artifact, rule: str) -> Artifact:
                 for s in sources
             ]
             stack = np.concatenate(each)
-            np.save(folder / TARGETS, stack)
+            write_array(folder / TARGETS, stack)
         return Record(facts={"coverage": float((stack > 0).mean())}, **meter.cost())
 
     return bench.keep(bench.store.make("targets", inputs, work))
@@ -162,12 +148,12 @@ def mask_targets(bench: Workbench) -> Artifact:
 
     def work(folder: Path) -> Record:
         masks = bench.door.masks("masks", numbers, size)
-        worker = bench.process()
-        worker.readable.append(masks.folder)
-        worker.start()
-        made = worker.scratch / TARGETS
-        cost = worker.ask(do="targets", masks=str(masks.folder / TARGETS), to=str(made))
-        made.replace(folder / TARGETS)
+        worker = bench.spawn(method, bench.plugin, [masks.folder])
+        with closing(worker):
+            worker.start()
+            made = worker.scratch / TARGETS
+            cost = worker.ask(do="targets", masks=str(masks.folder / TARGETS), to=str(made))
+            made.replace(folder / TARGETS)
         return Record(masks=(MaskUse("masks", len(numbers), "training"),), confined=worker.confined, **cost)
 
     return bench.keep(bench.store.make("targets", inputs, work))
@@ -192,8 +178,6 @@ def segment(bench: Workbench, targets: Artifact) -> Artifact:
     }
 
     def work(folder: Path) -> Record:
-        from safetensors.torch import save_file
-
         bench.report("segment", 0, 0)
         seed_everything(bench.seed)
         view, wanted = joined(bench, views), torch.from_numpy(np.load(targets.folder / TARGETS))
@@ -208,8 +192,8 @@ def segment(bench: Workbench, targets: Artifact) -> Artifact:
         )
         with Meter(bench.device) as meter:
             segmenter.train(net, view, wanted, protocol, training)
-        save_file({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}, folder / NET)
-        (folder / CHECKPOINT).unlink()
+        save_network(folder / NET, net)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         return Record(**meter.cost(training.seconds))
 
     return bench.keep(bench.store.make("segment", inputs, work))
@@ -239,14 +223,12 @@ def segmenter_maps(bench: Workbench, segmented: Artifact, split: str) -> Artifac
         from safetensors.torch import load_file
 
         pictured = View.open(view.folder, bench.samples.dataset.task, bench.device)
-        net = segmenter.build(bench.protocol, 1 + len(bench.samples.dataset.task.foreground)).to(bench.device)
+        blank = replace(bench.protocol, encoder_weights="none")  # the trained ones follow
+        net = segmenter.build(blank, 1 + len(bench.samples.dataset.task.foreground)).to(bench.device)
         net.load_state_dict(load_file(segmented.folder / NET))
-        stack, done = None, 0
+        bench.report(f"predictions of {split}", 0, 0)
         with Meter(bench.device) as meter:
-            for probabilities in segmenter.predict(net, pictured):
-                stack = mapfile.write_maps(folder / MAPS, stack, len(pictured), done, probabilities)
-                done += len(probabilities)
-                bench.report(f"predictions of {split}", done, len(pictured))
+            mapfile.save_maps(folder / MAPS, len(pictured), segmenter.predict(net, pictured))
         return Record(**meter.cost())
 
     return bench.keep(bench.store.make("maps", inputs, work))
@@ -262,8 +244,13 @@ def scores(bench: Workbench, made: Artifact, split: str) -> Artifact:
         with Meter(torch.device("cpu")) as meter:
             foregrounds = len(bench.samples.dataset.task.foreground)
             counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.native(split), foregrounds)
-            np.savez_compressed(folder / SCORES, allow_pickle=False, **counted)
+            write_file(folder / SCORES, partial(_save_counts, counted))
         uses = (MaskUse(split, len(bench.samples[split]), "evaluation"),)
         return Record(masks=uses, **meter.cost())
 
     return bench.keep(bench.store.make("scores", inputs, work))
+
+
+def _save_counts(counted: Mapping[str, Any], file: Path) -> None:
+    with file.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **counted)

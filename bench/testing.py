@@ -32,10 +32,12 @@ def check_method(method: Method, task: Task | None = None) -> None:
     """
     task = task or Task(classes=("a", "b", "c"), foreground=("object",), shows=(0, 0, None))
     view = made_view(task)
+    if method.masks() is None:
+        view.masks = None
     with tempfile.TemporaryDirectory() as folder:
         whole = _fit(method, view, Path(folder) / "whole")
         _same_network(method, whole, _fit(method, view, Path(folder) / "again"), "fitted twice with one seed")
-        for epoch in range(whole.total - 1):
+        for epoch in range(whole.total):
             killed = Path(folder) / f"killed-{epoch}"
             _fit(method, view, killed, kill_after=epoch)
             _same_network(method, whole, _fit(method, view, killed), f"killed after epoch {epoch + 1} and continued")

@@ -105,8 +105,8 @@ class Training:
         self._logged.clear()
         self.seconds += time.monotonic() - self._started
         self._started = time.monotonic()
+        write_history(self.folder / HISTORY, self.history)  # before the checkpoint: a kill in between repeats the epoch
         self._save(state)
-        write_history(self.folder / HISTORY, self.history)
         if self._report is not None:
             self._report(self.epoch + 1, self.total)
 

@@ -24,17 +24,19 @@ PATIENCE = 5
 """Seconds that a server may take to answer: without a network the user is told so at once."""
 
 
-def locate(method: Pretrained) -> Path | None:
+def locate(method: Pretrained, download: bool = True) -> Path | None:
     """The local file of the weights that these settings start from; None where they start from scratch.
 
-    Downloads what is neither named nor in timm's cache. MachineError where they are not to be had, with both ways out; UsageError for a
+    Downloads what is neither named nor in timm's cache; without `download`, None for those.
+    MachineError where they are not to be had, with both ways out; UsageError for a
     backbone that timm does not know.
     """
     if not method.pretrained:
         return None
     if method.weights is not None:
         return _named(method, method.weights)
-    return _published(method).resolve()
+    file = _published(method, download)
+    return None if file is None else file.resolve()
 
 
 def load_backbone(method: Pretrained, num_classes: int) -> nn.Module:
@@ -87,7 +89,7 @@ def _named(method: Pretrained, file: Path) -> Path:
     return file.resolve()
 
 
-def _published(method: Pretrained) -> Path:
+def _published(method: Pretrained, download: bool) -> Path | None:
     """The file of timm's published weights, from its cache or downloaded."""
     import timm
 
@@ -95,9 +97,9 @@ def _published(method: Pretrained) -> Path:
     cfg = timm.get_pretrained_cfg(method.backbone)
     try:
         if cfg is not None and cfg.hf_hub_id:
-            return _from_hub(str(cfg.hf_hub_id), str(cfg.hf_hub_filename or "model.safetensors"))
+            return _from_hub(str(cfg.hf_hub_id), str(cfg.hf_hub_filename or "model.safetensors"), download)
         if cfg is not None and cfg.url:
-            return _from_url(str(cfg.url))
+            return _from_url(str(cfg.url), download)
     except Exception as problem:  # every fault of net, proxy or server ends here: the user has the same two ways out
         reason = (" ".join(str(problem).split()) or type(problem).__name__)[:120].rstrip(".")
         raise _not_had(method, reason) from problem
@@ -111,22 +113,26 @@ def _not_had(method: Pretrained, reason: str) -> MachineError:
     )
 
 
-def _from_hub(repository: str, filename: str) -> Path:
+def _from_hub(repository: str, filename: str, download: bool) -> Path | None:
     from huggingface_hub import constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     name, _, revision = repository.partition("@")
     cached = try_to_load_from_cache(name, filename, revision=revision or None)
     if isinstance(cached, str):
         return Path(cached)
+    if not download:
+        return None
     if not constants.HF_HUB_OFFLINE:  # the hub's own client would try again for half a minute
         _reach(hf_hub_url(name, filename, revision=revision or None))
     return Path(hf_hub_download(name, filename, revision=revision or None, etag_timeout=PATIENCE))
 
 
-def _from_url(url: str) -> Path:
+def _from_url(url: str, download: bool) -> Path | None:
     import torch
 
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    if not file.is_file() and not download:
+        return None
     if not file.is_file():
         _reach(url)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Workbench:
         self.sources = (
             ("masks",) if self.protocol.segment_on == "masks" else tuple(s for s in LABELLED if self.samples[s])
         )
-        self._process: MethodProcess | None = None
+        self._maker: MethodProcess | None = None
         shutil.rmtree(self.scratch, ignore_errors=True)  # of a cell that was killed
 
     @property
@@ -58,17 +58,21 @@ class Workbench:
 
     def view(self, split: str) -> Artifact:
         """The pictures of a split."""
-        labels = self.protocol.labels if split in LABELLED else "true"
-        return pictures.view(self.samples, split, self.protocol.size, labels)
+        return pictures.view(self.samples, split, self.protocol.size, self.protocol.labels)
 
-    def process(self) -> MethodProcess:
-        """The method process of this cell, not yet started."""
-        if self._process is None:
-            self._process = self.spawn(self.method, self.plugin)
-        return self._process
+    def map_maker(self, fitted: Artifact) -> MethodProcess:
+        """The process that makes the maps of this cell, with the fitted network loaded; started when it is first asked for."""
+        if self._maker is None:
+            views = [self.view(split).folder for split in self.samples.splits if self.samples[split]]
+            self._maker = self.spawn(self.method, self.plugin, [*views, fitted.folder])
+            self._maker.start()
+            self._maker.ask(do="load", folder=str(fitted.folder))
+        return self._maker
 
-    def spawn(self, method: Method | MaskMethod, plugin: Mapping[str, Any], **more: Any) -> MethodProcess:
-        """A method process that may read the views, the declared masks, and the files that its settings name."""
+    def spawn(
+        self, method: Method | MaskMethod, plugin: Mapping[str, Any], readable: Sequence[Path], **more: Any
+    ) -> MethodProcess:
+        """A method process, not yet started, that may read these folders and the files that its settings name."""
         job = {
             "plugin": dict(plugin),
             "settings": method.model_dump(mode="json", serialize_as_any=True),
@@ -81,16 +85,16 @@ class Workbench:
             **more,
         }
         files = [Path(plugin["file"])] if plugin.get("file") else []
-        readable = [*(self.view(s).folder for s in self.samples.splits if self.samples[s]), *files, *paths_in(method)]
         root = self.samples.dataset.root
-        hidden = [cache_root() / "masks", *([root] if root else [])]
-        return MethodProcess(job, readable, hidden, self.scratch, self.log, lambda a, b: self.report("", a, b))
+        hidden = [cache_root() / "masks", self.store.root, *([root] if root else [])]
+        allowed = [*readable, *files, *paths_in(method)]
+        return MethodProcess(job, allowed, hidden, self.scratch, self.log, lambda a, b: self.report("", a, b))
 
     def close(self) -> None:
-        """End the method process."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        """End the process that makes maps."""
+        if self._maker is not None:
+            self._maker.close()
+            self._maker = None
 
 
 def paths_in(method: Any) -> list[Path]:

@@ -80,23 +80,20 @@ class InlineProcess:
     ) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
         self.job = job
-        self.readable = list(readable)
         self.report = report
         self.scratch = Path(tempfile.mkdtemp(dir=scratch))
         self.confined = True
-        self.started = False
 
     def start(self, writable: Any = ()) -> None:
         from bench.method_process import Worker
 
         self.worker = Worker(self.job, self.report)
-        self.started = True
 
     def ask(self, **command: Any) -> dict[str, Any]:
         return self.worker.obey(command)
 
     def close(self) -> None:
-        self.started = False
+        pass
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def test_two_rules_are_two_rows_with_their_own_scores(tmp_path: Path) -> None:
     lines = both_stages(0.3, 0.4, 0.5, 0.6)
     lines += [{**line, "rule": "fixed", "dice": line["dice"] / 2} for line in lines]
     rules = [{"rule": "otsu"}, {"rule": "fixed"}]
-    finished(tmp_path, 0, lines, rows=rules, pxap={"init-test": 0.1, "unet-otsu-test": 0.2, "unet-fixed-test": 0.3})
+    finished(tmp_path, 0, lines, rows=rules, pxap={"otsu": 0.2, "fixed": 0.3})
     fixed, otsu = results.collect(tmp_path)
     assert (fixed["rule"], otsu["rule"]) == ("fixed", "otsu")
     assert (fixed["test_unet"], otsu["test_unet"]) == (pytest.approx(0.3), pytest.approx(0.6))
@@ -125,7 +125,7 @@ def test_two_rules_are_two_rows_with_their_own_scores(tmp_path: Path) -> None:
 
 def test_full_supervision_has_a_unet_alone(tmp_path: Path) -> None:
     lines = [{**line, "rule": ""} for line in both_stages(0.3, 0.4, 0.5, 0.6) if line["stage"] == "unet"]
-    finished(tmp_path, 0, lines, role="full", rows=[{"rule": ""}], masks_train=1036, pxap={"unet-test": 0.9})
+    finished(tmp_path, 0, lines, role="full", rows=[{"rule": ""}], masks_train=1036, pxap={"": 0.9})
     (row,) = results.collect(tmp_path)
     assert [row[stage] for stage in results.STAGES] == [None, pytest.approx(0.4), None, pytest.approx(0.6)]
     assert (row["rule"], row["masks_train"], row["test_pxap"]) == ("", 1036, 0.9)

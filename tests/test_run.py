@@ -86,6 +86,7 @@ def check_files(out: Path, found: dict[str, dict[str, Any]]) -> None:
     full_row = next(row for row in rows if row["method"] == "full_supervision")
     assert full_row["test_init"] == ""
     assert float(full_row["test_unet"]) > 0
+    assert all(0 < float(row["test_pxap"]) <= 1 for row in rows if row["test_init"] or row["test_unet"])
 
 
 def killed_when(words: list[str], seen: Callable[[], bool]) -> None:

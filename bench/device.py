@@ -96,7 +96,7 @@ def gpu_joules(device: torch.device) -> float | None:
     """What the GPU has used since its driver was loaded, by its own counter; None on a CPU or where there is no such counter."""
     if device.type != "cuda":
         return None
-    import pynvml
+    import pynvml  # type: ignore[import-untyped]
 
     try:
         pynvml.nvmlInit()

@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bench.errors import DataError
+from bench.metrics import below_half, macro, pooled_dice, size_quartiles
 from bench.store import write_file
 
 if TYPE_CHECKING:
@@ -240,12 +241,13 @@ def _seed_scores(scores: DataFrame) -> dict[str, float | None]:
     dice = {stage: _mean(_images(rows)["dice"]) for stage, rows in part.items()}
     last = part["test_unet"] if len(part["test_unet"]) else part["test_init"]
     images = _images(last)
+    dices = images["dice"].to_numpy()
     return {
         **dice,
         "test_dice_224": _mean(images["dice_224"]),
-        "test_dice_pooled": _pooled(last),
-        "test_dice_macro": _macro(images),
-        "test_below_half": _mean((images["dice"] < 0.5).astype(float)),
+        "test_dice_pooled": _known(pooled_dice(last["tp"], last["fp"], last["fn"])),
+        "test_dice_macro": _known(macro(dices, size_quartiles(images["share"].to_numpy()))) if len(images) else None,
+        "test_below_half": _known(below_half(dices)),
         "test_ap_image": _mean(images["ap"]),
     }
 
@@ -264,16 +266,6 @@ def _mean(values: Any) -> float | None:
     return fmean(kept.tolist()) if len(kept) else None
 
 
-def _pooled(rows: DataFrame) -> float | None:
-    """2 TP / (2 TP + FP + FN) over the pixels of all images, those without foreground too."""
-    tp, wrong = float(rows["tp"].sum()), float(rows["fp"].sum() + rows["fn"].sum())
-    return 2 * tp / (2 * tp + wrong) if tp + wrong else None
-
-
-def _macro(images: DataFrame) -> float | None:
-    """Mean of the mean Dice in four quartiles of lesion size (share of the picture)."""
-    if images.empty:
-        return None
-    borders = images["share"].quantile([0.25, 0.5, 0.75]).to_numpy()
-    quartile = borders.searchsorted(images["share"].to_numpy())
-    return _mean(images.groupby(quartile)["dice"].mean())
+def _known(value: float) -> float | None:
+    """None for what is not measured."""
+    return None if value != value else value

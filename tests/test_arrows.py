@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
-    1: "errors near entry_points source code_digest hookspecs api protocol store results request",
-    2: "settings plugins resizing thresholds metrics view samples keys door pictures mapfile device provenance",
+    1: "errors near entry_points source code_digest hookspecs api protocol store request",
+    2: "settings plugins resizing thresholds metrics results view samples keys door pictures mapfile device provenance",
     3: "confine augment weights training",
     4: "networks segmenter method_client method_process",
     5: "workbench stages",

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 from filelock import FileLock, Timeout
 
 from bench.cell import RESULT, describe, read_result
+from bench.children import Children, Stopped
 from bench.device import pick
 from bench.errors import BenchError
 from bench.plan import Planned, plan, prepare
@@ -33,8 +31,8 @@ CPU_SECONDS = {"segment": 0.214 / 32 / 224**2, "fit": 0.088 / 224**2}
 def run(request: RunRequest) -> int:
     """Work out what is asked for; the same request again continues where it stopped. Returns the exit code."""
     display = Display(request)
-    planned = plan(request)
     warn_of_cost(request, display)
+    planned = plan(request)
     if request.dry_run:
         display.plan(planned)
         return 0
@@ -129,75 +127,6 @@ def environment(planned: Planned) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
     }
     return {**settings, **os.environ}
-
-
-class Stopped(Exception):
-    """This run is being stopped: its cells are neither done nor failed."""
-
-
-class Children:
-    """The child processes that run now, so that none outlives this one."""
-
-    def __init__(self) -> None:
-        self._alive: set[subprocess.Popen[str]] = set()
-        self._lock = threading.Lock()
-        self._stopped = False
-
-    def run(
-        self,
-        command: list[str],
-        environment: dict[str, str],
-        log: IO[str],
-        timeout: float | None,
-        line: Callable[[str, int, int], None],
-    ) -> str:
-        """Run one to its end, its events going to `line`, its complaints to `log`; how it ended, in words."""
-        child = self._start(command, environment, log)
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            child.kill()
-
-        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, kill)
-        timer.daemon = True
-        if timeout:
-            timer.start()
-        assert child.stdout is not None
-        with child.stdout:
-            _follow(child.stdout, line)
-        code = child.wait()
-        timer.cancel()
-        with self._lock:
-            self._alive.discard(child)
-            if self._stopped:
-                raise Stopped
-        if late.is_set():
-            return f"stopped after {timeout:g} seconds (--timeout)"
-        return f"the cell was ended by signal {-code}" if code < 0 else f"the cell ended with exit code {code}"
-
-    def stop(self) -> None:
-        """End all, and start no more."""
-        with self._lock:
-            self._stopped = True
-            for child in self._alive:
-                child.kill()
-
-    def _start(self, command: list[str], environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
-        with self._lock:
-            if self._stopped:
-                raise Stopped
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
-            )
-            self._alive.add(child)
-        return child
-
-
-def _follow(events: Iterable[str], line: Callable[[str, int, int], None]) -> None:
-    for event in events:
-        if event.endswith("\n"):  # the last one of a killed child may be cut
-            line(*json.loads(event))
 
 
 def gather(planned: list[Planned], request: RunRequest, display: Display) -> int:

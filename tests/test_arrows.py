@@ -18,7 +18,7 @@ LEVELS = {
     4: "networks segmenter method_client method_process",
     5: "workbench stages",
     6: "rows cell cell_process plan",
-    7: "testing tables progress run cli_flags explain cli_list cli_run cli __init__ __main__",
+    7: "testing tables progress children run cli_flags explain cli_list cli_run cli __init__ __main__",
 }
 """Every module of bench/ imports only from modules that stand before it here. Level 1 imports no torch, level 4's
 method_process nothing that knows where masks are."""

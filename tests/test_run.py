@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 
 from bench import run
+from bench.children import Children, Stopped
 from bench.plan import plan
 from bench.progress import Display
 from bench.protocol import SMOKE
@@ -197,13 +198,13 @@ def test_a_child_that_takes_too_long_is_stopped(tmp_path, planned):
     one, request = planned
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     with (tmp_path / "log").open("w") as log:
-        said = run.Children().run(words, run.environment(one), log, request.timeout, lambda *_: None)
+        said = Children().run(words, run.environment(one), log, request.timeout, lambda *_: None)
     assert said == "stopped after 0.5 seconds (--timeout)"
 
 
 def test_a_cell_that_ends_without_a_result_is_a_row_with_its_reason(planned, monkeypatch):
     one, request = planned
-    monkeypatch.setattr(run.Children, "run", lambda *_: "the cell was ended by signal 9")
+    monkeypatch.setattr(Children, "run", lambda *_: "the cell was ended by signal 9")
     run.work_out([one], request, Display(request))
     result = results(request.out)["tiny"]
     assert result["failed"] == f"the cell was ended by signal 9; its log is {one.folder / 'log.txt'}"
@@ -217,15 +218,15 @@ def test_an_interrupted_run_writes_no_failure_and_starts_nothing_more(planned, m
     def interrupted(children, *_):
         began.append(1)
         children.stop()
-        raise run.Stopped
+        raise Stopped
 
-    monkeypatch.setattr(run.Children, "run", interrupted)
+    monkeypatch.setattr(Children, "run", interrupted)
     run.work_out([one], request, Display(request))
     assert began == [1]
     assert not results(request.out)
-    children = run.Children()
+    children = Children()
     children.stop()
-    with pytest.raises(run.Stopped):
+    with pytest.raises(Stopped):
         children._start([sys.executable, "-c", ""], {}, sys.stderr)
 
 

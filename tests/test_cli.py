@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -428,38 +427,6 @@ def test_names_complete(typed: str) -> None:
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_completion_script_asks_bench(shell: str) -> None:
     assert f"_BENCH_COMPLETE={shell}_complete" in bench("completion", shell).stdout
-
-
-def cpu_seconds(*args: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command(*args)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
-def bare_program() -> str:
-    """A click program with as many commands, options and printed lines as ours, and nothing behind them."""
-    lines = ["import click", "@click.group()", "def cli(): pass"]
-    for name, each in cli.commands.items():
-        options = [
-            f"@click.option('--o{number}', help='{p.name} of something')" for number, p in enumerate(each.params)
-        ]
-        lines += [
-            f"@cli.command('{name}')",
-            *options,
-            "def f(**all):",
-            "    for _ in range(20): click.echo('a name and its text')",
-        ]
-    return "\n".join([*lines, "cli()"])
-
-
-def test_help_and_list_cost_at_most_twice_a_bare_click_program(tmp_path: Path) -> None:
-    bare = tmp_path / "bare.py"
-    bare.write_text(bare_program())
-    for args in (["--help"], ["list"]):
-        pairs = [(cpu_seconds("-m", "bench", *args), cpu_seconds(str(bare), *args)) for _ in range(4)]
-        ours, theirs = (min(seconds) for seconds in zip(*pairs, strict=True))
-        assert ours <= 2 * theirs, args
 
 
 def test_exit_codes_of_real_processes() -> None:

@@ -91,7 +91,10 @@ def degenerate(coverage: float | None) -> str:
 
 
 def score_lines(bench: Workbench, scored: Artifact, split: str, stage: str, rule: str) -> Iterator[dict[str, Any]]:
-    """Lines of scores.csv: the counts at the rule's threshold, Dice at native size and at 224. A U-Net's map is cut at 1/2 (argmax)."""
+    """Lines of scores.csv: the counts at the rule's threshold, Dice at native size and at 224.
+
+    A U-Net's map is cut at 1/2, which for one foreground is its argmax.
+    """
     task = bench.samples.dataset.task
     with np.load(scored.folder / SCORES) as kept:
         found = {name: kept[name] for name in kept.files if name != "fine"}

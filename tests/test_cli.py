@@ -440,9 +440,20 @@ def test_exit_codes_of_real_processes() -> None:
 def test_signals_end_a_run_with_their_codes(number: int, code: int, tmp_path: Path) -> None:
     (tmp_path / "waits.py").write_text("print('ready', flush=True)\nimport time\ntime.sleep(60)\n")
     args = ["run", "--method", "otsu", "--dataset", "synthetic", "--plugin", str(tmp_path / "waits.py")]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bench", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    listen = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
+    words = [
+        sys.executable,
+        "-c",
+        listen,
+        sys.executable,
+        "-P",
+        "-m",
+        "bench",
+        *args,
+    ]  # a background job ignores Ctrl-C
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)

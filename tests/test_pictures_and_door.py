@@ -84,6 +84,18 @@ def test_test_images_have_no_labels(samples):
         next(view.batches([torch.tensor([0])]))
 
 
+def test_labels_of_test_images_stay_outside_even_where_a_data_set_has_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+
+    class Labelled(Noise):
+        def items(self, split):
+            return [item._replace(labels=(0,)) for item in super().items(split)]
+
+    samples = Samples(Labelled(), SMOKE)
+    for split, known in (("weak", True), ("weak_heldout", True), ("masks", False), ("val", False), ("test", False)):
+        assert (pictures.view(samples, split, 16).folder / "labels.npy").exists() == known
+
+
 def test_shuffled_labels_are_the_same_labels_on_other_images(samples):
     true = np.load(pictures.view(samples, "weak", 16).folder / "labels.npy")
     shuffled = np.load(pictures.view(samples, "weak", 16, "shuffled").folder / "labels.npy")

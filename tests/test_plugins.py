@@ -297,3 +297,28 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_a_bad_setting_is_named_with_what_it_takes(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plugins.instantiate(Outer, settings)
+
+
+def test_a_method_field_of_an_installed_module_is_found_again(package: Package) -> None:
+    """In a child process only the outer method is asked for; what its field is comes from the class itself."""
+    source = """
+        from typing import ClassVar
+        from bench import Method, hookimpl
+
+        class Inner(Method):
+            name: ClassVar[str] = "inner_of_theirs"
+
+        class Outer(Method):
+            name: ClassVar[str] = "outer_of_theirs"
+            classifier: Inner = Inner()
+
+        @hookimpl
+        def bench_methods():
+            return Inner, Outer
+    """
+    package("theirs", {"nested_theirs": source}, methods={"outer_of_theirs": "nested_theirs"})
+    outer = plugins.load("methods", "outer_of_theirs")
+    inner = type(outer().classifier)
+    described = plugins.describe(inner)
+    assert (described["module"], described["file"]) == ("nested_theirs", None)
+    assert plugins.restore(described) is inner

@@ -14,6 +14,7 @@ from bench import cell_process, plugins
 from bench.plan import plan, prepare
 from bench.protocol import SMOKE, Protocol, change
 from bench.request import RunRequest
+from bench.store import cache_root
 
 SMALL = {"size": "32", "weak_images": "20", "steps": "2", "base_channels": "2", "batch": "4", "fit_share": "1"}
 ALL = {"fit", "maps", "targets", "segment", "scores"}
@@ -147,6 +148,22 @@ def test_changed_targets_make_another_segmenter(out, small):
     assert stages[0]["targets"] != stages[1]["targets"]
     assert stages[0]["segment"] != stages[1]["segment"]
     assert [r["masks_train"] for r in results] == [6, 6]
+
+
+def test_data_masks_and_results_must_not_lie_where_a_method_may_read(out, small, monkeypatch, inline_process):
+    seen = []
+
+    class Watched(inline_process):
+        def __init__(self, job, readable, hidden, *rest):
+            seen.append((set(readable), set(hidden)))
+            super().__init__(job, readable, hidden, *rest)
+
+    monkeypatch.setattr("bench.workbench.MethodProcess", Watched)
+    work(out, small, "tiny", (("tiny", "lr", "0.5"),))
+    assert len(seen) == 2  # one process to fit, one to make maps
+    for _, hidden in seen:
+        assert {cache_root() / "masks", out.resolve() / "artifacts"} <= hidden
+    assert len(seen[0][0]) == 2  # weak and weak_heldout: no test picture while it is fitted
 
 
 def test_a_found_artifact_brings_its_ledger_and_cost(out, small, tmp_path):

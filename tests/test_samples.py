@@ -90,6 +90,15 @@ def test_files_are_hashed_once(tmp_path, monkeypatch):
     assert file_digests([file]) == expected
 
 
+def test_two_files_of_one_name_are_two_files(tmp_path):
+    files = [tmp_path / folder / "a.bmp" for folder in ("images", "masks")]
+    for file, text in zip(files, ("abc", "abd"), strict=True):
+        file.parent.mkdir()
+        file.write_text(text)
+        os.utime(file, ns=(1, 1))
+    assert len(set(file_digests(files))) == 2
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gone\.png cannot be read"):
         file_digests([tmp_path / "gone.png"])

@@ -109,6 +109,19 @@ def test_fresh_makes_again_what_is_older(tmp_path):
     assert (later.make("fit", {}, refuse).folder / "data.txt").read_text() == "new"
 
 
+def test_fresh_does_not_go_on_from_what_an_older_kill_left(tmp_path):
+    part = Store(tmp_path).path("fit", {}).with_name(Store(tmp_path).path("fit", {}).name + ".part")
+    part.mkdir()
+    (part / "checkpoint").write_text("old")
+    time.sleep(0.02)
+
+    def work(folder: Path) -> Record:
+        assert not list(folder.iterdir())
+        return Record()
+
+    Store(tmp_path, fresh_since=time.time()).make("fit", {}, work)
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0")])
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, error):
     file = tmp_path / "result.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any, ClassVar
 
 import numpy as np
@@ -122,13 +123,28 @@ class TwoLoops(Honest):
         super().fit(net, view, training)
 
 
+class ReadsMasksItDidNotDeclare(Honest):
+    def fit(self, net, view, training):
+        view.masks.targets.float().mean()
+
+
 class Crashes(Honest):
     def fit(self, net, view, training):
         raise KeyError("x")
 
 
-def test_an_honest_method_passes():
-    check_method(Honest())
+class DrawsFromGlobals(Honest):
+    """Python's and NumPy's own generators are seeded and survive a kill, too."""
+
+    def fit(self, net, view, training):
+        for _ in training.epochs(self.epochs):
+            with torch.no_grad():
+                net[0].bias += float(np.random.rand()) + random.random() + float(torch.rand(1))
+
+
+@pytest.mark.parametrize("method", [Honest, DrawsFromGlobals])
+def test_an_honest_method_passes(method):
+    check_method(method())
 
 
 @pytest.mark.parametrize(
@@ -146,6 +162,7 @@ def test_an_honest_method_passes():
         (DrawsFromTheClock, "fitted twice with one seed is another network"),
         (NoNetwork, r"build\(\) of honest must return a torch.nn.Module; it returned object"),
         (TwoLoops, "this one starts a second"),
+        (ReadsMasksItDidNotDeclare, "'NoneType' object has no attribute 'targets'"),
         (Crashes, r"fit\(\) of honest failed: KeyError"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.cell import RESULT, Cell, describe
 from bench.confine import die_with_parent
-from bench.device import pick, use_threads
+from bench.device import pick, settle
 from bench.errors import BenchError
 from bench.provenance import git_state, package_of
 from bench.results import write_scores
@@ -59,7 +59,8 @@ def _fail(cell: Cell, folder: Path, sentence: str, code: int, fingerprint: str) 
 
 def work(cell: Cell, folder: Path, report: Report) -> None:
     """All stages of a cell; result.json is written last."""
-    use_threads(cell.threads)
+    device = pick(cell.device)
+    settle(cell.threads, device)
     samples = Samples(cell.dataset, cell.protocol)
     bench = Workbench(
         method=cell.method,
@@ -67,7 +68,7 @@ def work(cell: Cell, folder: Path, report: Report) -> None:
         samples=samples,
         protocol=cell.protocol,
         seed=cell.seed,
-        device=pick(cell.device),
+        device=device,
         threads=cell.threads,
         store=Store(cell.out / "artifacts", cell.fresh_since),
         log=folder / "log.txt",

@@ -55,14 +55,14 @@ class Worker:
 
     def __init__(self, job: Mapping[str, Any], report: Callable[[int, int], None]) -> None:
         from bench.api import MaskMethod, Method, Task
-        from bench.device import Meter, pick, use_threads
+        from bench.device import Meter, pick, settle
         from bench.plugins import restore
 
-        use_threads(job["threads"])
         self.job = job
         self.report = report
         self.task = Task.model_validate(job["task"])
         self.device = pick(job["device"])
+        settle(job["threads"], self.device)
         self.method: Method | MaskMethod = restore(job["plugin"]).model_validate(job["settings"])
         self.meter = Meter(self.device)
         self.net: Any = None

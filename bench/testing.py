@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.api import Dataset, Item, Method, Task
+from bench.device import settle
 from bench.errors import BenchError, PluginError
 from bench.method_process import check_maps, needed, seed_everything
 from bench.protocol import SPLITS
@@ -30,6 +31,7 @@ def check_method(method: Method, task: Task | None = None) -> None:
     Checked: maps have the right shape, type and range, also without labels; they are the same whatever the batch size and when made again;
     a fit gives the same network again, also when it is killed after any of its epochs.
     """
+    settle(torch.get_num_threads(), torch.device("cpu"))
     task = task or Task(classes=("a", "b", "c"), foreground=("object",), shows=(0, 0, None))
     view = made_view(task)
     if method.masks() is None:

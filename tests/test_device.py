@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bench import MachineError
-from bench.device import Meter, describe, gpu_joules, pick, use_threads, versions
+from bench.device import Meter, describe, gpu_joules, pick, settle, versions
 
 
 def test_auto_takes_what_is_there_and_a_named_device_is_never_replaced(monkeypatch):
@@ -52,11 +52,36 @@ def test_energy_is_the_difference_of_the_gpus_own_counter(monkeypatch):
     assert second - first == 250.0
 
 
-def test_threads_and_versions_are_recorded():
-    before = torch.get_num_threads()
-    try:
-        use_threads(1)
-        assert describe(torch.device("cpu")) == "cpu, 1 threads"
-    finally:
-        use_threads(before)
+def indexed_gradient():
+    """What paper 1's loss does to embeddings: rows are taken by number, many times over."""
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(32, 128, generator=draw, requires_grad=True)
+    taken = rows[torch.randint(32, (256,), generator=draw)]
+    (taken * torch.randn(256, 128, generator=draw)).sum().backward()
+    return rows.grad
+
+
+@pytest.fixture
+def as_before():
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(strict)
+
+
+def test_two_threads_give_the_same_bits_again_and_again(as_before):
+    settle(2, torch.device("cpu"))
+    first = indexed_gradient()
+    assert all(torch.equal(first, indexed_gradient()) for _ in range(100))
+
+
+def test_a_gpu_is_left_as_fast_as_it_is(as_before):
+    torch.use_deterministic_algorithms(False)
+    settle(1, torch.device("cuda"))
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_threads_and_versions_are_recorded(as_before):
+    settle(1, torch.device("cpu"))
+    assert describe(torch.device("cpu")) == "cpu, 1 threads"
     assert versions()["torch"] == torch.__version__.partition("+")[0] or versions()["torch"] == torch.__version__

@@ -174,4 +174,5 @@ def _threshold(value: float) -> float:
 
 
 def _text(value: Any) -> str:
-    return "+".join(value) if isinstance(value, tuple) else str(value)
+    """A value as it stands in a title; a file by its name, wherever it lies."""
+    return "+".join(value) if isinstance(value, tuple) else str(value).rpartition("/")[2]

@@ -24,6 +24,8 @@ from bench.progress import Display
 from bench.protocol import SMOKE
 from bench.request import RunRequest
 
+pytestmark = pytest.mark.timeout(600)  # several real processes, each of which starts torch
+
 SMALL = ("size=32", "weak_images=20", "steps=100", "base_channels=2", "batch=4", "fit_share=1")
 
 
@@ -34,7 +36,7 @@ def command(tiny_file: Path, out: Path, *more: str, method: str = "tiny") -> lis
 
 
 def bench(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=240)
+    return subprocess.run(words, capture_output=True, text=True, timeout=500)
 
 
 def results(out: Path) -> dict[str, dict[str, Any]]:
@@ -98,7 +100,7 @@ def check_files(out: Path, found: dict[str, dict[str, Any]]) -> None:
 def killed_when(words: list[str], seen: Callable[[], bool]) -> None:
     """Start a run and SIGKILL it as soon as `seen`; its children go with it."""
     parent = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not seen():
         assert parent.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline

@@ -36,7 +36,7 @@ Report = Callable[[int, int], None]
 
 
 class MethodProcess:
-    """One method process. It starts at the first question; `close` ends it and empties its folder."""
+    """One method process: `start`, `ask`, and `close`, which ends it and removes its folder."""
 
     def __init__(
         self,
@@ -56,11 +56,6 @@ class MethodProcess:
         self.scratch = Path(tempfile.mkdtemp(dir=scratch))
         self.confined = False
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def started(self) -> bool:
-        """Whether it runs."""
-        return self._process is not None
 
     def start(self, writable: Sequence[Path] = ()) -> None:
         """Start it, confined to its own folder, `readable` and `writable`."""

@@ -150,7 +150,7 @@ class Store:
     def make(self, kind: str, inputs: Mapping[str, Any], work: Callable[[Path], Record]) -> Artifact:
         """The artifact, found or made. `work` fills a folder, which outlives a kill with what was in it, and returns the record."""
         folder = self.path(kind, inputs)
-        found = self._load(folder)
+        found = self.find(kind, inputs)
         if found is not None:
             return found
         with self._lock(folder):

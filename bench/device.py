@@ -40,7 +40,8 @@ def settle(threads: int, device: torch.device) -> None:
     torch.set_num_threads(max(1, min(threads, os.cpu_count() or 1)))
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        # setattr: some of torch's own type stubs do not know the name
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
 
 
 def describe(device: torch.device) -> str:

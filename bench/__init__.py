@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.api import (
         Dataset,
+        GivenMaps,
         Item,
         MaskMethod,
         Masks,
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
         Pixels,
         Plugin,
         Pretrained,
+        Source,
         Task,
         maps_only,
     )
     from bench.errors import BenchError, DataError, MachineError, PluginError, UsageError
+    from bench.faults import Fault
     from bench.hookspecs import hookimpl
 
 __all__ = [
     "BenchError",
     "DataError",
     "Dataset",
+    "Fault",
+    "GivenMaps",
     "Item",
     "MachineError",
     "MaskMethod",
@@ -34,6 +39,7 @@ __all__ = [
     "Plugin",
     "PluginError",
     "Pretrained",
+    "Source",
     "Task",
     "UsageError",
     "hookimpl",
@@ -41,8 +47,9 @@ __all__ = [
 ]
 
 _HOME = {
-    "bench.api": "Dataset Item MaskMethod Masks Method Pixels Plugin Pretrained Task maps_only",
+    "bench.api": "Dataset GivenMaps Item MaskMethod Masks Method Pixels Plugin Pretrained Source Task maps_only",
     "bench.errors": "BenchError DataError MachineError PluginError UsageError",
+    "bench.faults": "Fault",
     "bench.hookspecs": "hookimpl",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.faults import Fault
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
@@ -79,6 +81,18 @@ class Masks:
     purpose: str = "training"
 
 
+class Source(NamedTuple):
+    """A file that a data set is downloaded from. Checksums are the owner's: none is invented."""
+
+    url: str
+    file: str
+    """its name under the data folder"""
+    unpack: str = ""
+    """folder under the data folder that an archive is extracted to (`.`: the data folder itself); empty: no archive"""
+    md5: str = ""
+    sha256: str = ""
+
+
 class Plugin(BaseModel):
     """A named thing with settings. The fields are the settings; the docstring's first line stands in `bench list`."""
 
@@ -103,9 +117,16 @@ class Dataset(Plugin):
     """Made by its own code: there is no folder to look for."""
     version: ClassVar[int] = 1
     """Raised when the same settings and files come to mean other pixels or splits."""
+    licence: ClassVar[str] = ""
+    """Terms of the owner, shown before a download."""
+    by_hand: ClassVar[str] = ""
+    """Where the owner wants a login: which files to get from where, and where to put them."""
 
     root: Path | None = Field(None, description="folder of the data; no part of the identity")
     label: str = Field("", description="shown beside the name, as in `isic (reduced)`; part of the fingerprint")
+    accept: tuple[str, ...] = Field(
+        (), description="kinds of fault that are accepted (--accept); part of the fingerprint"
+    )
 
     @property
     def task(self) -> Task:
@@ -126,6 +147,18 @@ class Dataset(Plugin):
 
     def files(self, split: str) -> Sequence[Path]:
         """Image files, then mask files, that decide the pixels of a split; empty for a generated data set."""
+        return ()
+
+    def faults(self) -> Sequence[Fault]:
+        """Everything that is wrong with folders and tables, found without opening a picture; `items` refuses what is not accepted."""
+        return ()
+
+    def understood(self) -> Sequence[str]:
+        """What was made of a folder that has no fixed layout, in short sentences; `bench data describe` shows them."""
+        return ()
+
+    def sources(self) -> Sequence[Source]:
+        """What `bench data get` downloads; empty where there is nothing to download, or only `by_hand`."""
         return ()
 
 
@@ -178,6 +211,32 @@ class Pretrained(Method):
         return () if self.pretrained else ("from scratch, BatchNorm trains",)
 
 
+class GivenMaps(Plugin):
+    """Maps that another program made: they get the same proxies, segmenter and scores as those of a `Method`.
+
+    The harness reads them by image id and has not seen how they were made: what they were made from is declared, not observed.
+    """
+
+    floor: ClassVar[bool] = False
+    constant: ClassVar[bool] = False
+    binary: ClassVar[bool] = False
+
+    masks_train: int = Field(0, ge=0, description="masks that were used to make the maps, as declared")
+    labels_used: int | None = Field(None, ge=0, description="image labels that were used to make the maps, as declared")
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the row must know about these settings."""
+        return ("supervision declared, not observed",)
+
+    def files(self, images: Sequence[str]) -> list[Path]:
+        """The file of each image's map, by its id and in this order; DataError where one is missing."""
+        raise NotImplementedError(f"{self.name} does not name its files")
+
+    def read(self, file: Path, foregrounds: int) -> npt.NDArray[np.float32]:
+        """The map of an image, (K, h, w) in [0, 1]; DataError that names the file."""
+        raise NotImplementedError(f"{self.name} does not read maps")
+
+
 class MaskMethod(Plugin):
     """Trains the segmenter on masks instead of proxies: the upper bound and its controls."""
 
@@ -195,6 +254,10 @@ class MaskMethod(Plugin):
     def targets(self, masks: Tensor, generator: Generator) -> Tensor:
         """(N, H, W) uint8 true masks -> the masks to train on; the default is the same masks."""
         return masks
+
+
+AnyMethod = Method | GivenMaps | MaskMethod
+"""What stands under `--method`."""
 
 
 def maps_only(default: Any, description: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bench.api import Dataset, MaskMethod, Method, Plugin, Pretrained
+from bench.api import AnyMethod, Dataset, MaskMethod, Plugin, Pretrained
 from bench.keys import decisive, recipe, segmenter_settings
 from bench.protocol import VERSION, Protocol
 from bench.samples import identity
@@ -24,7 +24,7 @@ class Cell:
 
     dataset: Dataset
     dataset_plugin: Mapping[str, Any]
-    method: Method | MaskMethod
+    method: AnyMethod
     method_plugin: Mapping[str, Any]
     settings: Mapping[str, Any]  # of the method, those that differ from the defaults, as tables show them
     protocol: Protocol
@@ -132,7 +132,7 @@ def role(cell: Cell) -> str:
     """method, floor, control or full."""
     if isinstance(cell.method, MaskMethod):
         return cell.method.role
-    if cell.protocol.labels == "shuffled":
+    if cell.protocol.labels == "shuffled" or not cell.protocol.fit_share:
         return "control"
     return "floor" if cell.method.floor else "method"
 

@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 import click
 
 from bench import plugins
+from bench.cli_data import data
 from bench.cli_flags import with_flags
 from bench.cli_list import info, list_
 from bench.cli_run import run
+from bench.cli_runs import runs
 from bench.errors import BenchError
 
 INTERRUPTED = 130
@@ -121,6 +123,6 @@ def completion(shell: str) -> None:
     click.echo(script(cli, {}, "bench", "_BENCH_COMPLETE").source())
 
 
-for command in (run, list_, info):
+for command in (run, list_, info, data, runs):
     cli.add_command(command)
 with_flags(cli)

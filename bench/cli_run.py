@@ -94,6 +94,15 @@ def _protocols() -> list[str]:
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop a cell that takes longer."
 )
+@click.option(
+    "--controls", is_flag=True, help="Each weak method twice more: trained on permuted labels, and untrained."
+)
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="FAULT[,FAULT]",
+    help="Kinds of fault in the data to go on with (`bench data check` names them); shown in every row.",
+)
 @click.option("--fresh", is_flag=True, help="Make every artifact again.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
 def run(**options: Any) -> int:
@@ -116,6 +125,7 @@ def parse(
     settings: tuple[str, ...],
     roots: tuple[str, ...],
     files: tuple[Path, ...],
+    accept: tuple[str, ...],
     device: str,
     **plain: Any,
 ) -> RunRequest:
@@ -133,16 +143,27 @@ def parse(
     changes = {key: text for owner, key, text in split if owner == "protocol"}
     return RunRequest(
         methods=chosen,
+        every_method="all" in _listed(methods),
         datasets=on,
         protocol=protocol.change(protocol.find(rules), changes),
         seeds=_seeds(seeds),
         settings=tuple(s for s in split if s[0] != "protocol"),
         data_roots=dict(_root(text, on) for text in roots),
         plugins=files,
+        accept=accepted(accept),
         device=device,
         **plain,
         **vars(flags()),
     )
+
+
+def accepted(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds of fault that `--accept` names, sorted; UsageError for one that it does not take."""
+    from bench.faults import check_acceptable
+
+    kinds = tuple(sorted(_listed(texts)))
+    check_acceptable(kinds)
+    return kinds
 
 
 def _listed(texts: tuple[str, ...]) -> list[str]:

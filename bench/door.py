@@ -11,6 +11,7 @@ from PIL import Image
 
 from bench.api import Dataset, Item, Pixels
 from bench.errors import DataError
+from bench.metrics import Truth
 from bench.samples import Samples, first, identity
 from bench.store import Artifact, Record, Store, cache_root, digest, write_array, write_json
 from bench.view import TARGETS
@@ -27,6 +28,11 @@ class Door:
 
     def numbers(self, split: str, count: int | None, seed: int) -> list[int]:
         """Which images of a split `count` masks belong to: the first of a seeded permutation; all where count is None."""
+        if not self.samples[split]:
+            name = self.samples.dataset.name
+            raise DataError(
+                f"data set {name} has no masks to train on (split {split}); leave this method out or add masks"
+            )
         return first(self.samples[split], count, seed)
 
     def key(self, split: str, numbers: Sequence[int], size: int) -> dict[str, object]:
@@ -41,12 +47,12 @@ class Door:
         items = [self.samples[split][n] for n in numbers]
         return store.make("masks", self.key(split, numbers, size), lambda folder: self._fill(folder, items, size))
 
-    def native(self, split: str) -> Iterator[Pixels]:
-        """The masks of a split in order, each at its own size."""
+    def truths(self, split: str) -> Iterator[Truth]:
+        """What is known of the images of a split, in order, each at its own size."""
         items = self.samples[split]
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, len(items), AHEAD):  # not all at once: full-size masks would fill the memory
-                yield from pool.map(lambda item: open_mask(self.samples.dataset, item), items[start : start + AHEAD])
+                yield from pool.map(lambda item: truth(self.samples.dataset, item), items[start : start + AHEAD])
 
     def check(self) -> None:
         """Open every mask once, before anything trains; DataError names the first faulty one. Remembered until a file changes."""
@@ -54,7 +60,7 @@ class Door:
         seen = cache_root() / "checked" / f"{content}.json"
         if seen.exists():
             return
-        counts = {split: sum(1 for _ in self.native(split)) for split in MASKED}
+        counts = {split: sum(1 for _ in self.truths(split)) for split in MASKED}
         write_json(seen, counts)
 
     def _fill(self, folder: Path, items: Sequence[Item], size: int) -> Record:
@@ -65,14 +71,30 @@ class Door:
         return Record()
 
 
-def open_mask(dataset: Dataset, item: Item) -> Pixels:
-    """The mask of an image; DataError where it has none."""
+def truth(dataset: Dataset, item: Item) -> Truth:
+    """The mask of an image, else what its labels tell; DataError where neither is there."""
     mask = dataset.mask(item)
-    if mask is None:
-        raise DataError(
-            f"image {item.id} of data set {dataset.name} has no mask; add its mask or take the image out of the split"
-        )
-    return mask
+    if mask is not None:
+        return Truth(mask)
+    if item.labels is None:
+        raise _unknown(dataset, item)
+    shown = {dataset.task.shows[label] for label in item.labels} - {None}
+    nothing = np.zeros(dataset.image(item).shape[1:], np.uint8)
+    return Truth(nothing, drawn=False, missing=tuple(k for k in range(len(dataset.task.foreground)) if k in shown))
+
+
+def open_mask(dataset: Dataset, item: Item) -> Pixels:
+    """The mask of an image, empty where its labels show no foreground; DataError where it has none."""
+    known = truth(dataset, item)
+    if known.missing:
+        raise _unknown(dataset, item)
+    return known.mask
+
+
+def _unknown(dataset: Dataset, item: Item) -> DataError:
+    return DataError(
+        f"image {item.id} of data set {dataset.name} has no mask; add its mask or take the image out of the split"
+    )
 
 
 def squash_mask(mask: Pixels, size: int) -> Pixels:

@@ -16,9 +16,13 @@ class UsageError(BenchError):
 
 
 class DataError(BenchError):
-    """Data that is missing or faulty."""
+    """Data that is missing or faulty; `kind` is one of bench.faults.KINDS."""
 
     exit_code = 3
+
+    def __init__(self, sentence: str, kind: str = "unreadable") -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class PluginError(BenchError):

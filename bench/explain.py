@@ -73,8 +73,10 @@ def _dataset_facts(cls: Any) -> dict[str, Any]:
 
 
 def _method_facts(cls: Any) -> dict[str, Any]:
-    from bench.api import MaskMethod
+    from bench.api import GivenMaps, MaskMethod
 
+    if issubclass(cls, GivenMaps):
+        return {"role": "method", "supervision": "as declared: the maps were made elsewhere"}
     if issubclass(cls, MaskMethod):
         return {"role": cls.role, "supervision": "masks of the split `masks`"}
     role = "floor" if cls.floor else "method"

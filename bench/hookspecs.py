@@ -11,7 +11,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from bench.api import Dataset, MaskMethod, Method
+    from bench.api import AnyMethod, Dataset
 
 PROJECT = "wsss_bench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -19,7 +19,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def bench_methods() -> Iterable[type[Method | MaskMethod]]:
+def bench_methods() -> Iterable[type[AnyMethod]]:
     """The methods of this module."""
     return ()
 

@@ -28,10 +28,18 @@ def decisive(plugin: Plugin) -> dict[str, Any]:
                 **fit_settings(value),
             }  # what is fitted first is only a network to the outer one
         elif isinstance(value, Path):
-            values[name] = file_digests([value])[0]
+            values[name] = content(value)
     if isinstance(plugin, Pretrained) and not plugin.pretrained:
         del values["weights"]
     return values
+
+
+def content(place: Path) -> str:
+    """The sha256 of a file, or a hash over the files of a folder in order of their names."""
+    if not place.is_dir():
+        return file_digests([place])[0]
+    files = sorted(path for path in place.iterdir() if path.is_file())
+    return digest([[path.name for path in files], file_digests(files)])
 
 
 def fit_settings(plugin: Plugin) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bench.api import Pixels
 from bench.errors import PluginError
-from bench.metrics import LEVELS, binarise, resize, score_image
+from bench.metrics import LEVELS, Truth, binarise, resize, score_image
 from bench.store import reserve, write_file
 
 MAPS = "maps.npy"
@@ -64,16 +64,24 @@ def proxies(stored: Stored, rule: str, threshold: float, size: int) -> Pixels:
     return masks
 
 
-def count(stored: Stored, masks: Iterable[Pixels], foregrounds: int) -> dict[str, npt.NDArray[Any]]:
-    """Fields of metrics.ImageScore per image and foreground, stacked (N, K, ...); `fine` summed over the images (K, 2, 65536)."""
+def count(stored: Stored, truths: Iterable[Truth], foregrounds: int) -> dict[str, npt.NDArray[Any]]:
+    """Fields of metrics.ImageScore per image and foreground, stacked (N, K, ...); `fine` summed over the images (K, 2, 65536).
+
+    Beside them `missing` (N, K), where the labels show a foreground and no mask says where: it lies in no sum; `drawn` (N,), whether there
+    was a mask.
+    """
     rows: dict[str, list[Any]] = {}
     fine = np.zeros((foregrounds, 2, LEVELS), np.int64)
-    for channels, mask in zip(stored, masks, strict=True):
-        each = [score_image(as_floats(channels[k]), mask, k + 1) for k in range(foregrounds)]
-        fine += np.stack([score.fine for score in each])
+    for channels, truth in zip(stored, truths, strict=True):
+        each = [score_image(as_floats(channels[k]), truth.mask, k + 1) for k in range(foregrounds)]
+        missing = [k in truth.missing for k in range(foregrounds)]
+        for k, score in enumerate(each):
+            fine[k] += 0 if missing[k] else score.fine
         for name in each[0]._fields:
             if name != "fine":
                 rows.setdefault(name, []).append([getattr(score, name) for score in each])
+        rows.setdefault("missing", []).append(missing)
+        rows.setdefault("drawn", []).append(truth.drawn)
     return {**{name: np.asarray(values) for name, values in rows.items()}, "fine": fine}
 
 

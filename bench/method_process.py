@@ -31,7 +31,7 @@ def main(file: str) -> int:
         for line in sys.stdin:
             _say(events, done=worker.obey(json.loads(line)))
     except BenchError as error:
-        _say(events, error=str(error), exit=error.exit_code)
+        _say(events, error=_with_name(job, str(error)), exit=error.exit_code)
     except Exception as error:
         traceback.print_exc()
         _say(events, error=_explain(job, error), exit=1)
@@ -42,11 +42,17 @@ def _say(events: TextIO, **event: Any) -> None:
     events.write(json.dumps(event) + "\n")
 
 
+def _with_name(job: Mapping[str, Any], sentence: str) -> str:
+    """A sentence that names the method."""
+    name = job["plugin"]["name"]
+    return sentence if name in sentence else f"{name}: {sentence}"
+
+
 def _explain(job: Mapping[str, Any], error: Exception) -> str:
     name = job["plugin"]["name"]
     text = " ".join(str(error).split())
     if "DefaultCPUAllocator" in text or type(error).__name__ == "OutOfMemoryError":
-        return f"method {name} ran out of memory; try a smaller batch, as in --set {name}.batch=8"
+        return f"method {name} ran out of memory; try a smaller batch, as in --set {name}.batch=16"
     return f"method {name} failed: {type(error).__name__}: {text[:300]}"
 
 
@@ -54,7 +60,7 @@ class Worker:
     """A method with its network: fits it, loads it, makes maps with it."""
 
     def __init__(self, job: Mapping[str, Any], report: Callable[[int, int], None]) -> None:
-        from bench.api import MaskMethod, Method, Task
+        from bench.api import AnyMethod, Task
         from bench.device import Meter, pick, settle
         from bench.plugins import restore
 
@@ -63,7 +69,7 @@ class Worker:
         self.task = Task.model_validate(job["task"])
         self.device = pick(job["device"])
         settle(job["threads"], self.device)
-        self.method: Method | MaskMethod = restore(job["plugin"]).model_validate(job["settings"])
+        self.method: AnyMethod = restore(job["plugin"]).model_validate(job["settings"])
         self.meter = Meter(self.device)
         self.net: Any = None
 

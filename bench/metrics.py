@@ -28,6 +28,7 @@ __all__ = [
     "ImageScore",
     "Map",
     "Mask",
+    "Truth",
     "average_precision",
     "below_half",
     "binarise",
@@ -50,6 +51,19 @@ Scores = npt.NDArray[np.float64]
 
 LEVELS = 65_536
 PAPER_SIZE = (224, 224)
+
+
+class Truth(NamedTuple):
+    """What is known of an image: its mask at its own size, and how it is known.
+
+    An image whose labels show no foreground needs no mask: it is background everywhere. Where the labels show foregrounds and no mask says
+    where they lie, those are `missing` and cannot be scored; their pixels stand as background in `mask`.
+    """
+
+    mask: Mask
+    drawn: bool = True
+    """whether there is a mask; else it follows from the labels"""
+    missing: tuple[int, ...] = ()
 
 
 class ImageScore(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,51 @@ import numpy.typing as npt
 from PIL import Image
 
 from bench.api import Dataset, Item, Pixels, Task
+from bench.decoding import Decoding, Report
+from bench.errors import DataError
 from bench.samples import LABELLED, Samples, identity
-from bench.store import Artifact, Record, Store, cache_root, reserve, write_array, write_file
+from bench.store import Artifact, Record, Store, cache_root, write_array
 from bench.view import IMAGES, LABELS
-
-THREADS = 4
 
 
 def view(
-    samples: Samples, split: str, size: int, labels: str = "true", numbers: Sequence[int] | None = None
+    samples: Samples,
+    split: str,
+    size: int,
+    labels: str = "true",
+    numbers: Sequence[int] | None = None,
+    report: Report = lambda stage, done, total: None,
 ) -> Artifact:
     """The view of a split, found in the cache or made; `numbers` names a part of it.
 
-    Only the weak splits have labels in their views; `shuffled` permutes them (a control).
+    Only the weak splits have labels in their views; `shuffled` permutes them (a control). `report` hears what is decoded and how far it
+    is, nothing where the view was there. A killed decoding goes on where it was; two at once decode once.
     """
     labels = labels if split in LABELLED else "none"
-    items = samples[split] if numbers is None else [samples[split][n] for n in numbers]
-    inputs = {
+    numbers = range(len(samples[split])) if numbers is None else numbers
+    items = [samples[split][n] for n in numbers]
+    store = Store(cache_root() / "views")
+
+    def fill(folder: Path) -> Record:
+        whole = store.find(
+            "view", _inputs(samples, split, size, "none" if labels == "none" else "true", samples[split])
+        )
+        if whole is None:
+            verb, picture = "decoding", lambda n: squash(open_image(samples.dataset, items[n]), size)
+        else:
+            there = np.load(whole.folder / IMAGES, mmap_mode="r")
+            verb, picture = "copying", lambda n: there[numbers[n]]
+        Decoding(folder / IMAGES, verb, samples.dataset.name, split, len(items), size, picture).run(report)
+        if labels != "none":
+            write_array(folder / LABELS, one_hot(items, samples.dataset.task, labels))
+        return Record()
+
+    return store.make("view", _inputs(samples, split, size, labels, items), fill)
+
+
+def _inputs(samples: Samples, split: str, size: int, labels: str, items: Sequence[Item]) -> dict[str, object]:
+    """What decides a view."""
+    return {
         "dataset": identity(samples.dataset),
         "split": split,
         "content": samples.hashes[split],
@@ -36,33 +63,24 @@ def view(
         "size": size,
         "labels": labels,
     }
-    store = Store(cache_root() / "views")
-    return store.make("view", inputs, lambda folder: _fill(folder, samples.dataset, items, size, labels))
 
 
-def _fill(folder: Path, dataset: Dataset, items: Sequence[Item], size: int, labels: str) -> Record:
-    write_file(folder / IMAGES, lambda temporary: _decode(temporary, dataset, items, size))
-    if labels != "none":
-        write_array(folder / LABELS, one_hot(items, dataset.task, labels))
-    return Record()
-
-
-def _decode(file: Path, dataset: Dataset, items: Sequence[Item], size: int) -> None:
-    pixels = reserve(file, np.uint8, (len(items), 3, size, size))
-    with ThreadPoolExecutor(THREADS) as pool:
-        for number, small in enumerate(pool.map(lambda item: squash(dataset.image(item), size), items)):
-            pixels[number] = small
-    pixels.flush()
+def open_image(dataset: Dataset, item: Item) -> Pixels:
+    """The picture of an item; DataError where its data set lets a fault of the file through."""
+    try:
+        return dataset.image(item)
+    except OSError as error:
+        raise DataError(
+            f"image {item.id} of data set {dataset.name} cannot be read ({error}); replace it with an intact copy"
+        ) from error
 
 
 def squash(picture: Pixels, size: int) -> Pixels:
     """(3, H, W) -> (3, size, size), bilinear with antialiasing; the aspect is not kept, so that a map covers the whole picture."""
     if picture.shape[1:] == (size, size):
         return picture
-    small = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).resize(
-        (size, size), Image.Resampling.BILINEAR
-    )
-    return np.asarray(small).transpose(2, 0, 1)
+    whole = Image.merge("RGB", [Image.fromarray(plane) for plane in picture])  # cheaper than to interleave in NumPy
+    return np.asarray(whole.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 
 def one_hot(items: Sequence[Item], task: Task, labels: str = "true") -> npt.NDArray[np.bool_]:

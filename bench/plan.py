@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import platformdirs
-
 from bench import pictures, plugins, segmenter, weights
-from bench.api import Dataset, MaskMethod, Method, Pretrained
+from bench.api import AnyMethod, Dataset, Method, Pretrained
 from bench.cell import RESULT, Cell, read_result
+from bench.decoding import Report
 from bench.device import pick
 from bench.door import Door
 from bench.errors import DataError
 from bench.keys import recipe, shown
 from bench.method_process import needed
+from bench.protocol import Protocol
 from bench.request import RunRequest, refuse_unused, settings_for
+from bench.roots import data_root
 from bench.samples import Samples
+
+Ready = tuple[AnyMethod, dict[str, Any]]
+"""A method whose weights are found, and its settings as tables show them."""
+
+CONTROLS: Mapping[str, Any] = MappingProxyType({"labels": "shuffled", "fit_share": 0.0})
+"""If Dice does not fall without true labels, or without training, the labels did nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,9 @@ class Planned:
     def title(self) -> str:
         """What stands beside its progress."""
         seed = f", seed {self.cell.seed}" if self.cell.seed else ""
-        return f"{self.cell.method.name} on {self.cell.dataset.name}{seed}"
+        control = {"shuffled": " (shuffled labels)", "true": ""}[self.cell.protocol.labels]
+        untrained = "" if self.cell.protocol.fit_share else " (untrained)"
+        return f"{self.cell.method.name}{control}{untrained} on {self.cell.dataset.name}{seed}"
 
     @property
     def finished(self) -> bool:
@@ -59,7 +69,7 @@ def plan(request: RunRequest) -> list[Planned]:
         samples = Samples(dataset, request.protocol)
         if not samples["test"]:
             raise DataError(f"data set {dataset.name} has no test images; nothing can be scored")
-        for method, settings in ready:
+        for method, settings, rules in with_controls(ready, request):
             for seed in request.seeds:
                 cell = Cell(
                     dataset=dataset,
@@ -67,7 +77,7 @@ def plan(request: RunRequest) -> list[Planned]:
                     method=method,
                     method_plugin=plugins.describe(type(method)),
                     settings=settings,
-                    protocol=request.protocol,
+                    protocol=rules,
                     seed=seed,
                     out=request.out.resolve(),
                     device=request.device,
@@ -78,11 +88,34 @@ def plan(request: RunRequest) -> list[Planned]:
     return planned
 
 
-def load_methods(request: RunRequest) -> list[Method | MaskMethod]:
+def with_controls(ready: Sequence[Ready], request: RunRequest) -> Iterator[tuple[AnyMethod, dict[str, Any], Protocol]]:
+    """Each method with its settings and rules; with `--controls` a method that learns from image labels twice more: on permuted labels,
+    and untrained. The title of the rules stays: controls stand in the same table, and their settings say what they are."""
+    for method, settings in ready:
+        yield method, settings, request.protocol
+        if request.controls and learns_from_labels(method):
+            for name, value in CONTROLS.items():
+                yield method, {**settings, name: value}, replace(request.protocol, **{name: value})
+
+
+def learns_from_labels(method: AnyMethod) -> bool:
+    """Whether permuted labels and a missing training can tell anything about it."""
+    return isinstance(method, Method) and method.reads_labels and not method.floor
+
+
+def load_methods(request: RunRequest) -> list[AnyMethod]:
     """The methods with their settings."""
     classes = {name: plugins.load("methods", name) for name in request.methods}
     refuse_unused(request, {name: cls.model_fields for name, cls in classes.items()})
+    if request.every_method:
+        classes = {name: cls for name, cls in classes.items() if not lacks_a_setting(name, cls, request)}
     return [plugins.instantiate(cls, settings_for(name, cls.model_fields, request)) for name, cls in classes.items()]
+
+
+def lacks_a_setting(name: str, cls: type[AnyMethod], request: RunRequest) -> bool:
+    """Whether a field without default is not set."""
+    given = settings_for(name, cls.model_fields, request)
+    return any(field.is_required() and key not in given for key, field in cls.model_fields.items())
 
 
 def load_datasets(request: RunRequest) -> list[Dataset]:
@@ -92,31 +125,14 @@ def load_datasets(request: RunRequest) -> list[Dataset]:
         cls = plugins.load("datasets", name)
         settings = settings_for(name, cls.model_fields, request)
         if not cls.embedded and "root" not in settings:
-            settings["root"] = data_root(name, request.data_roots)
+            settings["root"] = data_root(name, request.data_roots.get(name) or request.data_roots.get(None))
+        if request.accept:
+            settings["accept"] = request.accept
         datasets.append(plugins.instantiate(cls, settings))
     return datasets
 
 
-def data_root(name: str, named: Mapping[str | None, Path]) -> Path:
-    """The folder of a data set: --data-root, else $BENCH_DATA/<name>, else the user's data folder; DataError names all three."""
-    given = named.get(name) or named.get(None)
-    if given is not None:
-        if not given.is_dir():
-            raise DataError(f"--data-root {given} is no folder; give the folder that data set {name} lies in")
-        return given.resolve()
-    base = os.environ.get("BENCH_DATA")
-    places = [Path(base) / name] if base else []
-    places.append(platformdirs.user_data_path("wsss-bench") / name)
-    for place in places:
-        if place.is_dir():
-            return place.resolve()
-    tried = f"$BENCH_DATA/{name} ({places[0] if base else 'BENCH_DATA is not set'})"
-    raise DataError(
-        f"data set {name} is not found: give its folder with --data-root PATH, or put it at {tried} or at {places[-1]}"
-    )
-
-
-def locate_weights(method: Method | MaskMethod, download: bool = True) -> Method | MaskMethod:
+def locate_weights(method: AnyMethod, download: bool = True) -> AnyMethod:
     """The method with `weights` naming a local file wherever it starts from ImageNet; those that are not to be had stop the run here."""
     changes: dict[str, Any] = {name: locate_weights(inner, download) for name, inner in needed(method).items()}
     if isinstance(method, Pretrained) and method.pretrained:
@@ -124,15 +140,14 @@ def locate_weights(method: Method | MaskMethod, download: bool = True) -> Method
     return method.model_copy(update=changes) if changes else method
 
 
-def prepare(planned: list[Planned], report: Any) -> None:
+def prepare(planned: list[Planned], report: Report) -> None:
     """Decode what the cells will look at and open every mask once, so that faulty data is told before anything trains."""
-    seen = {id(p.cell.dataset): p for p in planned if not p.finished}
+    seen = {(id(p.cell.dataset), p.cell.protocol.labels): p for p in planned if not p.finished}
     for one in seen.values():
         cell = one.cell
         samples = Samples(cell.dataset, cell.protocol)
-        report(f"checking the masks of {cell.dataset.name}")
+        report(f"checking the masks of {cell.dataset.name}", 0, 0)
         Door(samples).check()
         for split in samples.splits:
             if samples[split]:
-                report(f"decoding {cell.dataset.name}, {split}")
-                pictures.view(samples, split, cell.protocol.size, cell.protocol.labels)
+                pictures.view(samples, split, cell.protocol.size, cell.protocol.labels, report=report)

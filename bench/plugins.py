@@ -245,9 +245,9 @@ def _offered(kind: str, module: ModuleType) -> list[Any]:
 
 def _classes(kind: str, module: ModuleType, where: str) -> list[type[Any]]:
     """The classes of a kind that a module offers, each held to what `bench` asks of a class."""
-    from bench.api import Dataset, MaskMethod, Method
+    from bench.api import Dataset, GivenMaps, MaskMethod, Method
 
-    allowed = (Dataset,) if kind == "datasets" else (Method, MaskMethod)
+    allowed = (Dataset,) if kind == "datasets" else (Method, MaskMethod, GivenMaps)
     try:
         classes = _offered(kind, module)
     except Exception as error:

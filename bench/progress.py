@@ -43,6 +43,7 @@ class Display:
             TimeRemainingColumn(),
         )
         self.progress = Progress(*columns, console=self.errors, disable=not self.shows_bars)
+        self.bar = self.progress.add_task("pictures", total=None, visible=False)
         self.cells = 0
         self.done = 0
         self.began = time.monotonic()
@@ -58,10 +59,12 @@ class Display:
         """A line on stderr."""
         self.errors.print(sentence, markup=False, soft_wrap=True)
 
-    def note(self, sentence: str) -> None:
-        """A passing line: at a terminal, or with -v."""
-        if self.shows_bars or self.request.verbose:
+    def note(self, sentence: str, done: int = 0, total: int = 0) -> None:
+        """A passing line, at a terminal or with -v; with a total, a bar at the terminal of how far that is."""
+        if sentence and (self.shows_bars or self.request.verbose):
             self.say(sentence)
+        if total:
+            self.progress.update(self.bar, completed=done, total=total, visible=done < total)
 
     def expect(self, cells: int) -> None:
         """How many cells will be worked out."""

@@ -28,7 +28,7 @@ class Protocol:
     class_cap: int | None = None
     """at most so many weakly labelled images of one class"""
     fit_share: float = 1.0
-    """share of a method's own number of epochs"""
+    """share of a method's own number of epochs; 0: untrained (a control)"""
     threshold: float = 0.5
     """the fixed T of the paper; a multiple of 1/256, strict (a pixel is foreground above it)"""
     rules: tuple[str, ...] = ("fixed", "otsu")
@@ -81,6 +81,7 @@ QUICK = Protocol(
     steps=450,  # what ten minutes a row leave on two slow cores
     schedule="cosine",
     augment="strong",
+    settings=MappingProxyType({"width": 16}),
 )
 SMOKE = Protocol(
     "smoke",
@@ -92,7 +93,7 @@ SMOKE = Protocol(
     batch=8,
     schedule="cosine",
     augment="strong",
-    settings=MappingProxyType({"pretrained": False}),
+    settings=MappingProxyType({"pretrained": False, "classifier.pretrained": False, "width": 8}),
 )
 PROTOCOLS = {p.name: p for p in (PAPER, QUICK, SMOKE)}
 
@@ -157,6 +158,8 @@ def _number(name: str, text: str, kind: type[float] | type[int]) -> float | int:
         raise UsageError(f"protocol.{name} takes {what}, not {text!r}") from None
     if name == "threshold":
         return _threshold(value)
+    if name == "fit_share" and value == 0:
+        return value
     if not 0 < value < float("inf"):
         raise UsageError(f"protocol.{name} is a number above 0, not {text!r}")
     return value

@@ -27,6 +27,12 @@ class RunRequest:
     settings: tuple[Setting, ...] = ()
     data_roots: Mapping[str | None, Path] = field(default_factory=lambda: MappingProxyType({}))
     """folder of each data set; under None the folder for those that are not named"""
+    accept: tuple[str, ...] = ()
+    """kinds of fault in the data that are accepted"""
+    every_method: bool = False
+    """`--method all`: those that cannot do without a setting are left out unless they have it"""
+    controls: bool = False
+    """beside each method that learns from image labels: the same on permuted labels, and untrained"""
     out: Path = Path("runs")
     device: str = "auto"
     plugins: tuple[Path, ...] = ()

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-SCORES_COLUMNS = tuple("image cluster class split stage rule threshold tp fp fn tn dice dice_224 ap dead_map".split())
+SCORES_COLUMNS = (
+    *"image cluster class split stage rule threshold tp fp fn tn dice dice_224 ap dead_map".split(),
+    *"present foreground_share".split(),
+)
+FOLLOWING = ("present", "foreground_share")
+"""Follow from the counts wherever there are any; an older file has none of them."""
 SCORES_TEXT = ("image", "cluster", "class", "split", "stage", "rule")
 STAGES = ("val_init", "val_unet", "test_init", "test_unet")
 LEADERBOARD_COLUMNS = (
@@ -32,6 +37,7 @@ LEADERBOARD_COLUMNS = (
     *"break_even break_even_lo break_even_hi seconds seconds_shared gpu_seconds peak_bytes energy_j".split(),
     *"pretraining plugin plugin_version notes run_ids".split(),
     *"test_iou test_hd95 test_pxap_wsol dead_maps empty_maps false_positive_rate false_positive_share".split(),
+    "foreground_share",
 )
 ROLES = ("method", "floor", "control", "full")
 RULES = ("fixed", "otsu", "val", "oracle", "")
@@ -83,14 +89,24 @@ def read_scores(path: Path) -> DataFrame:
 
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        missing = [column for column in SCORES_COLUMNS if column not in frame]
+        missing = [column for column in SCORES_COLUMNS if column not in frame and column not in FOLLOWING]
         if missing:
             raise ValueError(f"it has no column {missing[0]}")
-        for column in SCORES_COLUMNS:
+        for column in set(SCORES_COLUMNS) & set(frame):
             frame[column] = frame[column].map(_plain if column in SCORES_TEXT else _number)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete its folder and run again") from error
-    return frame
+    return frame if set(FOLLOWING) <= set(frame) else frame.assign(**_following(frame))
+
+
+def _following(frame: DataFrame) -> Row:
+    """What follows from the counts: whether the foreground is there, and the share of pixels that is taken for it."""
+    shown = frame["tp"] + frame["fn"]
+    pixels = shown + frame["fp"] + frame["tn"]
+    return {
+        "present": (shown > 0).astype(float).where(pixels > 0),
+        "foreground_share": (frame["tp"] + frame["fp"]) / pixels,
+    }
 
 
 def _text(value: Any) -> str:
@@ -249,6 +265,20 @@ def _seed_scores(scores: DataFrame) -> dict[str, float | None]:
         "test_dice_macro": _known(macro(dices, size_quartiles(images["share"].to_numpy()))) if len(images) else None,
         "test_below_half": _known(below_half(dices)),
         "test_ap_image": _mean(images["ap"]),
+        **_image_level(last),
+    }
+
+
+def _image_level(rows: DataFrame) -> dict[str, float | None]:
+    """What a label is enough for: of images without a foreground, how many get any pixel of it, and the share that they get; the share
+    that images with it get. Each foreground by itself, then their mean.
+    """
+    marked = rows.assign(any=rows["foreground_share"] > 0)
+    absent, there = (marked[marked["present"] == known].groupby("class") for known in (0, 1))
+    return {
+        "false_positive_rate": _mean(absent["any"].mean()),
+        "false_positive_share": _mean(absent["foreground_share"].mean()),
+        "foreground_share": _mean(there["foreground_share"].mean()),
     }
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import stages
-from bench.api import MaskMethod, Method
+from bench.api import GivenMaps, MaskMethod, Method
 from bench.metrics import average_precision, counts, dice
 from bench.stages import HIDDEN_SPLITS, SCORES
 from bench.store import Artifact
@@ -40,11 +41,18 @@ def rows_of(bench: Workbench) -> Outcome:
     return outcome
 
 
-def _weak_rows(bench: Workbench, method: Method, outcome: Outcome) -> None:
-    fitted = stages.fit(bench)
+def map_stage(bench: Workbench, method: Method | GivenMaps) -> Callable[[str], Artifact]:
+    """What makes the maps of a split: the fitted method, or a folder."""
+    if isinstance(method, GivenMaps):
+        return partial(stages.given_maps, bench, method)
+    return partial(stages.maps, bench, stages.fit(bench))
+
+
+def _weak_rows(bench: Workbench, method: Method | GivenMaps, outcome: Outcome) -> None:
+    make = map_stage(bench, method)
     rules = ("fixed",) if method.binary else bench.protocol.rules
     for split in _scored_splits(bench):
-        made = stages.maps(bench, fitted, split)
+        made = make(split)
         outcome.maps[f"init-{split}"] = made
         scored = stages.scores(bench, made, split)
         for rule in rules:
@@ -52,7 +60,8 @@ def _weak_rows(bench: Workbench, method: Method, outcome: Outcome) -> None:
     if method.constant:
         outcome.rows += [_row(bench, rule, None) for rule in rules]
         return
-    targets = {rule: stages.proxies(bench, fitted, rule) for rule in rules}
+    sources = [make(split) for split in bench.sources]
+    targets = {rule: stages.proxies(bench, sources, rule) for rule in rules}
     bench.close()  # the method has made all of its maps
     for rule in rules:
         _second_stage(bench, outcome, targets[rule], rule)
@@ -93,7 +102,7 @@ def degenerate(coverage: float | None) -> str:
 def score_lines(bench: Workbench, scored: Artifact, split: str, stage: str, rule: str) -> Iterator[dict[str, Any]]:
     """Lines of scores.csv: the counts at the rule's threshold, Dice at native size and at 224.
 
-    A U-Net's map is cut at 1/2, which for one foreground is its argmax.
+    A U-Net's map is cut at 1/2, which is its argmax. Each foreground has its own line, map and threshold.
     """
     task = bench.samples.dataset.task
     with np.load(scored.folder / SCORES) as kept:
@@ -101,6 +110,7 @@ def score_lines(bench: Workbench, scored: Artifact, split: str, stage: str, rule
     otsu = stage == "init" and rule == "otsu"
     which = "minmax" if otsu else "raw"
     fixed = bench.protocol.threshold if stage == "init" else 0.5
+    missing = found.get("missing", np.zeros(found["ap"].shape, bool))  # older counts are of splits with every mask
     for number, (item, cluster) in enumerate(zip(bench.samples[split], bench.samples.clusters(split), strict=True)):
         for k, name in enumerate(task.foreground):
             threshold = float(found["otsu"][number, k]) if otsu else fixed
@@ -115,15 +125,25 @@ def score_lines(bench: Workbench, scored: Artifact, split: str, stage: str, rule
                 "stage": stage,
                 "rule": rule,
                 "threshold": repr(threshold),
-                "tp": tp,
-                "fp": fp,
-                "fn": fn,
-                "tn": tn,
+                **_pixels(tp, fp, fn, tn, bool(missing[number, k])),
                 "dice": _number(dice(tp, fp, fn)),
                 "dice_224": _number(dice(tp_224, fp_224, fn_224)),
                 "ap": _number(found["ap"][number, k]),
                 "dead_map": int(found["dead"][number, k]),
             }
+
+
+def _pixels(tp: int, fp: int, fn: int, tn: int, missing: bool) -> dict[str, Any]:
+    """Counts, whether the foreground is there, and the share of pixels that is taken for it; ignored pixels are in none of them.
+
+    Where no mask says where the foreground lies (`missing`), only the share is known.
+    """
+    known = tp + fp + fn + tn
+    share = (tp + fp) / known if known else None
+    if missing:
+        return {"present": 1, "foreground_share": share}
+    present = int(tp + fn > 0) if known else None
+    return {"tp": tp, "fp": fp, "fn": fn, "tn": tn, "present": present, "foreground_share": share}
 
 
 def _number(value: Any) -> str:
@@ -148,7 +168,7 @@ def summary_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
         "gpu_seconds": sum(r.gpu_seconds for r in records),
         "peak_bytes": max((r.peak_bytes for r in records), default=0),
         "energy_j": sum(joules) if (joules := [r.energy_j for r in records if r.energy_j is not None]) else None,
-        "notes": notes(bench),
+        "notes": [*notes(bench), *unscored(outcome.scores)],
         "pxap": {rule: pooled_precision(scored) for rule, scored in _last_scores(bench, outcome).items()},
         "stages": [stage_of(a) for a in used],
         "versions": next((dict(r.versions) for r in records if r.versions), {}),
@@ -157,9 +177,22 @@ def summary_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
 
 
 def notes(bench: Workbench) -> list[str]:
-    """What a reader of the row must know: the method's own words, and whether the kernel kept it to its folders."""
+    """What a reader of the row must know: the method's own words, and whether the kernel kept it to its folders, accepted faults."""
     open_door = [] if all(a.record.confined is not False for a in bench.used.values()) else ["not confined"]
-    return [*bench.method.notes(), *open_door]
+    accepted = [bench.samples.accepted] if bench.samples.accepted else []
+    return [*bench.method.notes(), *open_door, *accepted]
+
+
+def unscored(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a reader must know where Dice is not measured on every test image that shows the object."""
+    test = [line for line in lines if line["split"] == "test"]
+    shown = {line["image"] for line in test if line["present"] == 1}
+    missing = {line["image"] for line in test if line["present"] == 1 and "tp" not in line}
+    if test and not shown:
+        return ["no test image shows the object: false positives only"]
+    if missing and missing == shown:
+        return ["no masks: image-level measures only"]
+    return [f"no masks for {len(missing)} of {len(shown)} test images that show the object"] if missing else []
 
 
 def ledger(used: list[Artifact]) -> dict[str, int]:

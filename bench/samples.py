@@ -12,6 +12,8 @@ from pathlib import Path
 
 from bench.api import Dataset, Item
 from bench.errors import DataError
+from bench.faults import refuse, stamp
+from bench.leaks import leaks
 from bench.protocol import SPLITS, Protocol
 from bench.store import cache_root, digest, file_digest, write_json
 
@@ -25,7 +27,10 @@ class Samples:
         self.dataset = dataset
         self.size = protocol.size
         self.splits: dict[str, tuple[Item, ...]] = {name: tuple(dataset.items(name)) for name in SPLITS}
-        self.hashes = {name: split_hash(dataset, name, items) for name, items in self.splits.items()}
+        digests = {name: file_digests(dataset.files(name)) for name in SPLITS}
+        self.hashes = {name: split_hash(items, digests[name]) for name, items in self.splits.items()}
+        self.faults = [*dataset.faults(), *leaks(self.splits, digests)]
+        refuse(self.faults, dataset.accept, dataset.name)
         chosen = _capped(protocol, [(s, item) for s in LABELLED for item in self.splits[s]])
         for name in LABELLED:
             self.splits[name] = tuple(item for split, item in chosen if split == name)
@@ -45,14 +50,22 @@ class Samples:
             {"dataset": identity(self.dataset), "label": self.dataset.label, "splits": self.hashes, "view": view}
         )
 
+    @property
+    def accepted(self) -> str:
+        """What a row says of the faults that the run was told to accept."""
+        return stamp(self.faults, self.dataset.accept)
+
     def clusters(self, split: str) -> list[str]:
         """The independent unit of each image: its group, else itself."""
         return [item.group or item.id for item in self.splits[split]]
 
 
 def identity(dataset: Dataset) -> dict[str, object]:
-    """A data set without the place where it lies and without its label: what decides its pixels."""
-    settings = dataset.model_dump(mode="json", exclude={"root", "label"})
+    """A data set without the places where it lies and without its label: what decides its pixels."""
+    places = {name for name, field in type(dataset).model_fields.items() if field.annotation in (Path, Path | None)}
+    settings = dataset.model_dump(mode="json", exclude={"label", *places})
+    if not dataset.accept:
+        del settings["accept"]  # a data set without accepted faults is the one that it was before there were any
     return {"name": dataset.name, "version": dataset.version, "settings": settings}
 
 
@@ -83,12 +96,12 @@ def _capped(protocol: Protocol, items: list[tuple[str, Item]]) -> list[tuple[str
     return [items[number] for number in sorted(kept[: protocol.weak_images])]
 
 
-def split_hash(dataset: Dataset, split: str, items: Sequence[Item]) -> str:
-    """sha256 over the ids, labels and groups of a split and the bytes of its files, in order."""
+def split_hash(items: Sequence[Item], digests: Sequence[str]) -> str:
+    """sha256 over the ids, labels and groups of a split and the sha256 of its files, in order."""
     whole = hashlib.sha256()
     for item in items:
         whole.update(json.dumps([item.id, item.labels, item.group]).encode() + b"\n")
-    for name in file_digests(dataset.files(split)):
+    for name in digests:
         whole.update(name.encode() + b"\n")
     return whole.hexdigest()
 

@@ -17,7 +17,7 @@ from bench.thresholds import IGNORED
 from bench.training import Training
 from bench.view import View
 
-__all__ = ["Segmenter", "build", "check", "predict", "train"]
+__all__ = ["Segmenter", "build", "check", "foreground_maps", "predict", "train"]
 
 CHUNK = 50
 """Steps between two checkpoints."""
@@ -89,13 +89,24 @@ def train(net: nn.Module, view: View, targets: Tensor | Pixels, protocol: Protoc
 
 @torch.inference_mode()
 def predict(net: nn.Module, view: View, batch: int = 32) -> Iterator[Tensor]:
-    """Foreground probabilities (B, K, H, W) of the view's images in order, by softmax in eval mode.
-
-    For K = 1 the network's argmax is p > 0.5, ties going to the background as in the strict threshold.
-    """
+    """Foreground maps (B, K, H, W) of the view's images in order, in eval mode; above 1/2 is the network's argmax, ties are background."""
     net.eval()
     for index in view.in_order(batch):
-        yield net(view.images(index)).softmax(1)[:, 1:]
+        yield foreground_maps(net(view.images(index)))
+
+
+def foreground_maps(logits: Tensor) -> Tensor:
+    """(B, 1 + K, H, W) logits -> (B, K, H, W) in [0, 1] so that above 1/2 is the argmax: p_k / (p_k + the largest other p).
+
+    For K = 1 that is the probability p_1. For K > 1 the probability itself would lose every pixel that a foreground wins with less than
+    1/2. No two maps are above 1/2 at one place, also after bilinear resizing: of any two the sum is 1 at most.
+    """
+    if logits.shape[1] == 2:
+        return logits.softmax(1)[:, 1:]
+    best, place = logits.topk(2, dim=1)
+    channels = torch.arange(logits.shape[1], device=logits.device)[:, None, None]
+    rival = torch.where(place[:, :1] == channels, best[:, 1:], best[:, :1])
+    return (logits - rival).sigmoid()[:, 1:]
 
 
 def rate(protocol: Protocol, step: int) -> float:

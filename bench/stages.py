@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 from bench import mapfile, pictures, segmenter
-from bench.api import MaskMethod, Method
+from bench.api import GivenMaps, MaskMethod, Method
 from bench.device import Meter
 from bench.keys import REVISIONS, code_of, fit_settings, maps_settings, segmenter_settings
 from bench.mapfile import MAPS
 from bench.method_process import NET, needed, seed_everything
 from bench.plugins import describe
-from bench.samples import LABELLED, identity
+from bench.resizing import resize
+from bench.samples import LABELLED, file_digests, identity
 from bench.store import Artifact, MaskUse, Record, write_array, write_file
 from bench.training import CHECKPOINT, Training, save_network
 from bench.view import TARGETS, Joined, View
@@ -105,9 +106,34 @@ def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
     return bench.keep(bench.store.make("maps", inputs, work))
 
 
-def proxies(bench: Workbench, fitted: Artifact, rule: str) -> Artifact:
+def given_maps(bench: Workbench, method: GivenMaps, split: str) -> Artifact:
+    """The maps of a split as another program made them. Where they differ in size all are resized to that of the views."""
+    files = method.files([item.id for item in bench.samples[split]])
+    foregrounds = len(bench.samples.dataset.task.foreground)
+    inputs = {
+        "revision": REVISIONS["maps"],
+        "given": file_digests(files),
+        "images": [item.id for item in bench.samples[split]],
+        "foregrounds": foregrounds,
+        "size": bench.protocol.size,
+    }
+
+    def work(folder: Path) -> Record:
+        bench.report(f"maps of {split}", 0, 0)
+        sizes = {method.read(file, foregrounds).shape[1:] for file in files}
+        side = (bench.protocol.size,) * 2
+        size = sizes.pop() if len(sizes) == 1 else side
+        with Meter(torch.device("cpu")) as meter:
+            read = (np.stack([resize(one, size) for one in method.read(file, foregrounds)])[None] for file in files)
+            mapfile.save_maps(folder / MAPS, len(files), map(torch.from_numpy, read))
+        declared = (MaskUse("declared", method.masks_train, "training"),) if method.masks_train else ()
+        return Record(masks=declared, labels=method.labels_used or 0, **meter.cost())
+
+    return bench.keep(bench.store.make("maps", inputs, work))
+
+
+def proxies(bench: Workbench, sources: Sequence[Artifact], rule: str) -> Artifact:
     """Pseudo-masks: the maps of the images the segmenter trains on, resized to the view and thresholded (paper 1, section 2.2)."""
-    sources = [maps(bench, fitted, split) for split in bench.sources]
     threshold = bench.protocol.threshold if rule == "fixed" else None
     inputs = {
         "revision": REVISIONS["targets"],
@@ -243,10 +269,10 @@ def scores(bench: Workbench, made: Artifact, split: str) -> Artifact:
         bench.report(f"scores of {split}", 0, 0)
         with Meter(torch.device("cpu")) as meter:
             foregrounds = len(bench.samples.dataset.task.foreground)
-            counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.native(split), foregrounds)
+            counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.truths(split), foregrounds)
             write_file(folder / SCORES, partial(_save_counts, counted))
-        uses = (MaskUse(split, len(bench.samples[split]), "evaluation"),)
-        return Record(masks=uses, **meter.cost())
+        opened = int(counted["drawn"].sum())
+        return Record(masks=(MaskUse(split, opened, "evaluation"),) if opened else (), **meter.cost())
 
     return bench.keep(bench.store.make("scores", inputs, work))
 

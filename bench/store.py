@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -51,7 +52,7 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         write(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
     except MachineError:
         raise
@@ -86,7 +87,8 @@ def write_json(path: Path, value: Any) -> None:
     write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """What was written to a file, or into a map of it, is on the disk when this returns; other threads go on meanwhile."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -152,6 +154,8 @@ class Store:
         folder = self.path(kind, inputs)
         found = self.find(kind, inputs)
         if found is not None:
+            with contextlib.suppress(OSError):  # a cache that another user filled
+                os.utime(folder / MANIFEST)  # the last use, which `bench data cache list` shows
             return found
         with self._lock(folder):
             found = self._load(folder)  # another cell may have made it while this one waited
@@ -179,12 +183,12 @@ class Store:
             if p.name != MANIFEST
         }
         for name in files:
-            _sync(part / name)
+            sync(part / name)
         write_json(part / MANIFEST, {**key, "files": files, "made": _now(), "record": asdict(record)})
         if folder.exists():
             shutil.rmtree(folder)  # made before --fresh
         part.replace(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
 
     def _load(self, folder: Path) -> Artifact | None:
         try:

@@ -14,6 +14,12 @@ from rich.text import Text
 from bench.results import STAGES, Row
 
 HEADINGS = {"val_init": "val\ninit", "val_unet": "val\nU-Net", "test_init": "test\ninit", "test_unet": "test\nU-Net"}
+IMAGE_LEVEL = {
+    "false_positive_rate": "false\npos. %",
+    "false_positive_share": "their\narea %",
+    "foreground_share": "object\narea %",
+}
+"""Of images without the object: how many get any pixel of it, and how much of them; what images with it get. Only where measured."""
 SECTIONS = {"method": "", "floor": "floors", "control": "controls", "full": "trained on masks"}
 NARROW = 110
 """Below this many columns the spread stands under the mean."""
@@ -49,15 +55,24 @@ def dice_table(rows: Sequence[Row], console: Console, marks: _Marks) -> Table:
     table = Table(box=lines, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("method", overflow="fold")
     table.add_column("rule", overflow="fold", max_width=8 if console.width < NARROW else None)
-    for heading in (*HEADINGS.values(), "images", "masks\nused"):
+    more = image_level(rows)
+    for heading in (*HEADINGS.values(), *(IMAGE_LEVEL[name] for name in more), "images", "masks\nused"):
         table.add_column(heading, justify="right", no_wrap=True, vertical="top")
     for role, section in groupby(sorted(rows, key=_section), key=lambda row: row["role"]):
         table.add_section()
         if SECTIONS[role]:
             table.add_row(Text(SECTIONS[role], style="italic"))
         for row in section:
-            table.add_row(*_cells(row, console, marks))
+            table.add_row(*_cells(row, more, console, marks))
     return table
+
+
+def image_level(rows: Sequence[Row]) -> list[str]:
+    """The columns beside Dice that these rows need: false positives where images are without the object; the area where no Dice is."""
+    names = [name for name in list(IMAGE_LEVEL)[:2] if any(row[name] is not None for row in rows)]
+    measured = [row for row in rows if row["foreground_share"] is not None]
+    dice = any(row[stage] is not None for row in rows for stage in STAGES)
+    return names if dice or not measured else [*names, "foreground_share"]
 
 
 class _Marks:
@@ -94,13 +109,14 @@ def _title(row: Row, console: Console) -> Text:
     return Text(f" {dot} ".join(parts) + f", mean {plus_minus} sd over seeds")
 
 
-def _cells(row: Row, console: Console, marks: _Marks) -> list[Text]:
+def _cells(row: Row, more: Sequence[str], console: Console, marks: _Marks) -> list[Text]:
     name = row["method"] + (f"\n  {row['settings'].replace(',', f'{chr(10)}  ')}" if row["settings"] else "")
     failed = "failed" if row.get("failures") and row["seeds"] is None else ""
     rule = Text(failed or row["rule"], style="red" if failed else "")
     rule.append(marks.of([row["degenerate"], *_notes(row)]))
     dice = [Text(_dice(row, stage, console)) for stage in STAGES]
-    return [Text(name), rule, *dice, Text(_count(row["images"])), Text(_masks(row))]
+    areas = [Text("-" if row[name] is None else f"{100 * row[name]:.1f}") for name in more]
+    return [Text(name), rule, *dice, *areas, Text(_count(row["images"])), Text(_masks(row))]
 
 
 def _notes(row: Row) -> list[str]:

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.api import Dataset, Item, Method, Task
+from bench.api import Method, Task
+from bench.dataset_contract import check_dataset
 from bench.device import settle
 from bench.errors import BenchError, PluginError
 from bench.method_process import check_maps, needed, seed_everything
-from bench.protocol import SPLITS
 from bench.training import Training
 from bench.view import View
+
+__all__ = ["check_dataset", "check_method", "made_view"]
 
 SIZE, COUNT, EPOCHS = 64, 24, 3
 
@@ -145,47 +147,3 @@ def _maps(method: Method, net: nn.Module, images: Tensor, labels: Tensor | None,
             method.name, method.maps(net, images, labels, task), len(images), len(task.foreground)
         )
     return made
-
-
-def check_dataset(dataset: Dataset) -> None:
-    """Hold a data set to the contract of bench.api.Dataset: ids, labels, pictures and masks of every split; raises PluginError."""
-    task = dataset.task
-    seen: dict[str, str] = {}
-    for split in SPLITS:
-        items = dataset.items(split)
-        if list(items) != list(dataset.items(split)):
-            raise PluginError(f"items({split!r}) of {dataset.name} changes from call to call")
-        for item in items:
-            if item.id in seen:
-                raise PluginError(f"image {item.id} of {dataset.name} is in {split} and in {seen[item.id]}")
-            seen[item.id] = split
-            _check_labels(dataset, split, item, len(task.classes))
-        for item in items[:3]:
-            _check_pixels(dataset, split, item, len(task.foreground))
-
-
-def _check_labels(dataset: Dataset, split: str, item: Item, classes: int) -> None:
-    if split.startswith("weak") and item.labels is None:
-        raise PluginError(f"image {item.id} of {dataset.name} is in {split} and has no label")
-    if any(not 0 <= label < classes for label in item.labels or ()):
-        raise PluginError(f"image {item.id} of {dataset.name} has labels {item.labels}; there are {classes} classes")
-
-
-def _check_pixels(dataset: Dataset, split: str, item: Item, foregrounds: int) -> None:
-    picture = dataset.image(item)
-    if picture.ndim != 3 or picture.shape[0] != 3 or picture.dtype != np.uint8:
-        raise PluginError(
-            f"image {item.id} of {dataset.name} must be (3, H, W) uint8; it is {picture.shape} {picture.dtype}"
-        )
-    mask = dataset.mask(item) if split in ("masks", "val", "test") else None
-    if mask is None:
-        return
-    if mask.shape != picture.shape[1:] or mask.dtype != np.uint8:
-        raise PluginError(
-            f"mask {item.id} of {dataset.name} must be {picture.shape[1:]} uint8; it is {mask.shape} {mask.dtype}"
-        )
-    values = set(np.unique(mask).tolist()) - {*range(foregrounds + 1), 255}
-    if values:
-        raise PluginError(
-            f"mask {item.id} of {dataset.name} has the values {sorted(values)}; allowed are 0 to {foregrounds} and 255"
-        )

@@ -60,14 +60,14 @@ class Training:
         self._logged: dict[str, list[float]] = {}
 
     def epochs(self, n: int, **state: Any) -> Iterator[int]:
-        """The epochs still to do of n (scaled by the protocol's `fit_share`, at least one); a checkpoint after each.
+        """The epochs still to do of n (scaled by the protocol's `fit_share`, at least one unless it is 0); a checkpoint after each.
 
         `state` names what must survive a kill beside the network: optimizers (anything with `state_dict`), or dicts of tensors and plain
         values, which are updated in place.
         """
         if self.total:
             raise PluginError("a fit has one loop over training.epochs(...), this one starts a second")
-        self.total = max(1, round(n * self._fit_share))
+        self.total = max(1, round(n * self._fit_share)) if self._fit_share else 0
         self._started = time.monotonic()
         for epoch in range(self._resume(state), self.total):
             self.epoch, self._step = epoch, 0

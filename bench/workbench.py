@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bench import pictures
-from bench.api import MaskMethod, Method
+from bench.api import AnyMethod
 from bench.door import Door
 from bench.method_client import MethodProcess
 from bench.method_process import needed
@@ -26,7 +26,7 @@ Report = Callable[[str, int, int], None]
 class Workbench:
     """What the stages of one cell work with. `used` collects every artifact a cell rests on, found or made."""
 
-    method: Method | MaskMethod
+    method: AnyMethod
     plugin: Mapping[str, Any]
     samples: Samples
     protocol: Protocol
@@ -70,7 +70,7 @@ class Workbench:
         return self._maker
 
     def spawn(
-        self, method: Method | MaskMethod, plugin: Mapping[str, Any], readable: Sequence[Path], **more: Any
+        self, method: AnyMethod, plugin: Mapping[str, Any], readable: Sequence[Path], **more: Any
     ) -> MethodProcess:
         """A method process, not yet started, that may read these folders and the files that its settings name."""
         job = {

@@ -1,31 +1,67 @@
-"""What the cache of decoded pictures saves: a view made, and the same view found."""
+"""The cache of decoded pictures beside Pillow: what it costs to build, and what a read from it saves."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 
 from bench import pictures
-from bench.plugins import load
-from bench.protocol import SMOKE
-from bench.samples import Samples
 from bench.view import View
-from benchmarks import Row
+from benchmarks import Race, race, seconds
+from benchmarks.jpegs import SIZE, decode, paths, samples
+
+READS, DECODES = 4096, 64
 
 
-def measure() -> Iterator[Row]:
-    """One row, on the embedded pictures."""
-    samples = Samples(load("datasets", "synthetic")(), SMOKE)
-    made = seconds(lambda: pictures.view(samples, "test", SMOKE.size))
-    found = min(seconds(lambda: pictures.view(samples, "test", SMOKE.size)) for _ in range(5))
-    yield Row("view of 80 pictures, found in the cache", found, "drawn and squashed", made)
-    view = View.open(pictures.view(samples, "test", SMOKE.size).folder, samples.dataset.task)
-    read = min(seconds(lambda: [view.images(index) for index in view.in_order(16)]) for _ in range(5))
-    yield Row("reading its 80 pictures as floats", read, "drawn and squashed", made)
+def measure(folder: Path) -> Iterator[Race]:
+    """One row for building, one for reading."""
+    samples(folder / "jpegs")
+    jpegs = paths(folder / "jpegs")
+    yield race("cache built", lambda: build(folder), "plain Pillow loop", lambda: loop(folder, jpegs), 1.3)
+    view = opened(folder)
+    draws = np.random.default_rng(1)
+
+    def read() -> float:
+        numbers = draws.integers(0, len(view), READS)
+        return seconds(lambda: deque((np.array(view.pictures[n]) for n in numbers), maxlen=1)) / READS
+
+    def decoded() -> float:
+        chosen = draws.choice(len(jpegs), DECODES, replace=False)
+        return seconds(lambda: [decode(jpegs[n]) for n in chosen]) / DECODES
+
+    yield race("random reads from the cache", read, "Pillow decodes and resizes", decoded, 80)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall seconds of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def build(folder: Path) -> float:
+    """Seconds a picture of a cache made from nothing, with its hashes, on the disk."""
+    known = samples(folder / "jpegs")
+    kept = os.environ["BENCH_CACHE"]
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        os.environ["BENCH_CACHE"] = fresh
+        spent = seconds(lambda: pictures.view(known, "weak", SIZE))
+    os.environ["BENCH_CACHE"] = kept
+    return spent / len(known["weak"])
+
+
+def loop(folder: Path, jpegs: list[Path]) -> float:
+    """Seconds a picture of the same stack, filled one by one."""
+
+    def fill() -> None:
+        stack = np.lib.format.open_memmap(
+            folder / "plain.npy", mode="w+", dtype=np.uint8, shape=(len(jpegs), SIZE, SIZE, 3)
+        )
+        for number, path in enumerate(jpegs):
+            stack[number] = decode(path)
+
+    return seconds(fill) / len(jpegs)
+
+
+def opened(folder: Path) -> View:
+    """The view of the JPEGs, from the cache."""
+    known = samples(folder / "jpegs")
+    return View.open(pictures.view(known, "weak", SIZE).folder, known.dataset.task)

@@ -64,11 +64,19 @@ def _start(split: int, number: int) -> tuple[np.random.Generator, Lesion]:
 
 
 def _outline(random: np.random.Generator, height: int, width: int) -> Lesion:
-    """An ellipse whose radius is changed by harmonics of the angle and by noise; star-shaped, so in one piece."""
-    side = min(height, width)
+    """A shape of any size around any place near the centre."""
     y, x = _grid(height, width)
     dx, dy = x - _between(random, -0.22, 0.22) * width, y - _between(random, -0.22, 0.22) * height
-    (cos, sin), radius = _direction(random), _between(random, 0.16, 0.42) * side
+    return _shape(random, dx, dy, (0.16, 0.42))
+
+
+def _shape(random: np.random.Generator, dx: Plane, dy: Plane, sizes: tuple[float, float]) -> Lesion:
+    """An ellipse whose radius is changed by harmonics of the angle and by noise; star-shaped, so in one piece.
+
+    `dx` (1, W) and `dy` (H, 1) are distances from its centre in pixels, `sizes` its least and greatest radius in shorter sides.
+    """
+    height, width = len(dy), dx.shape[1]
+    (cos, sin), radius = _direction(random), _between(random, *sizes) * min(height, width)
     u, v = dx * cos + dy * sin, (dy * cos - dx * sin) / _between(random, 0.62, 1)
     distance = np.maximum(np.sqrt(u * u + v * v), 1e-6)
     edge = 1 + _harmonics(random, u / distance, v / distance) + 0.06 * _noise(random, (height, width), 8)

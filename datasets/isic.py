@@ -10,20 +10,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bench.api import Dataset, Item, Pixels, Task
+from bench.api import Dataset, Item, Pixels, Source, Task
+from bench.datasets._addresses import ISIC_TERMS, isic_2018
 from bench.datasets._duplicates import near_duplicates
-from bench.datasets._files import read_image, read_mask
-from bench.datasets._isic_folders import (
-    CLASSES,
-    WEAK_TABLE,
-    Folders,
-    list_folders,
-    read_labels,
-    read_lesions,
-    whole_root,
-)
+from bench.datasets._isic_folders import CLASSES, Contents, read_folders
 from bench.datasets._splits import blocks, fill, permuted, shares
 from bench.errors import DataError
+from bench.faults import Fault, refuse
+from bench.files import read_image, read_mask
 from bench.hookspecs import hookimpl
 
 SEED = 0
@@ -34,12 +28,14 @@ class Isic(Dataset):
     """ISIC 2018: skin lesions, image labels of Task 3 (HAM10000), masks of Task 1.
 
     `weak` and `weak_heldout` are Task 3 (10,015 images, 7 classes) as 80 to 20; `masks` (1,036), `val` (520) and `test` (1,038) are
-    Task 1 (2,594 images), which carry no image label. Near-duplicates of Task 1 stay in one split. Every folder must be whole: a
-    picture without a row, without a mask, or a mask without a picture is refused, since it would silently change the splits.
+    Task 1 (2,594 images), which carry no image label. Near-duplicates of Task 1 stay in one split. One of the tasks is enough: the
+    splits of the other are empty. A task must be whole: a picture without a row, without a mask, or a mask without a picture would
+    silently change the splits and is refused; `--accept` leaves it out.
     """
 
     name: ClassVar[str] = "isic"
     paper: ClassVar[str] = "Codella et al. 2019 (arXiv:1902.03368); Tschandl et al. 2018 (doi:10.1038/sdata.2018.161)"
+    licence: ClassVar[str] = ISIC_TERMS
 
     split: Literal["lesion", "paper"] = Field(
         "lesion",
@@ -56,41 +52,53 @@ class Isic(Dataset):
             return self._weak[split]
         return self._segmentation[split] if split in ("masks", "val", "test") else ()
 
+    def faults(self) -> Sequence[Fault]:
+        """Everything that is wrong with folders and tables; other numbers than the official ones do not block."""
+        return self._contents.faults
+
     def image(self, item: Item) -> Pixels:
         return read_image(self._path(item))
 
     def mask(self, item: Item) -> Pixels | None:
-        image, mask = self._path(item), self._folders.masks.get(item.id)
+        image, mask = self._path(item), self._contents.masks.get(item.id)
         return None if mask is None else read_mask(mask, image)
 
     def files(self, split: str) -> Sequence[Path]:
         """The pictures of a split in the order of its items, then their masks."""
         ids = [item.id for item in self.items(split)]
-        masks = self._folders.masks
-        return [*(self._folders.pictures[i] for i in ids), *(masks[i] for i in ids if i in masks)]
+        masks = self._contents.masks
+        return [*(self._contents.pictures[i] for i in ids), *(masks[i] for i in ids if i in masks)]
+
+    def sources(self) -> Sequence[Source]:
+        """The archives of both tasks and the lesion groupings, from their official address."""
+        return isic_2018()
 
     def _path(self, item: Item) -> Path:
         try:
-            return self._folders.pictures[item.id]
+            return self._contents.pictures[item.id]
         except KeyError:
             raise DataError(f"isic under {self.root} has no picture {item.id}; take items from items()") from None
 
     @cached_property
-    def _folders(self) -> Folders:
-        return list_folders(whole_root(self.root))
+    def _contents(self) -> Contents:
+        return read_folders(self.root)
+
+    @cached_property
+    def _sound(self) -> Contents:
+        """The contents, once nothing is wrong with them that was not accepted."""
+        refuse(self.faults(), self.accept, self.name)
+        return self._contents
 
     @cached_property
     def _weak(self) -> dict[str, list[Item]]:
-        root = whole_root(self.root)
-        labels = read_labels(root / WEAK_TABLE / f"{WEAK_TABLE}.csv", self._folders.weak)
-        lesions = read_lesions(root, labels)
+        labels, lesions = self._sound.labels, self._sound.lesions
         divide = _by_image if self.split == "paper" else _by_lesion
         parts = divide(labels, lesions)
         return {part: [Item(i, (labels[i],), lesions[i]) for i in sorted(ids)] for part, ids in parts.items()}
 
     @cached_property
     def _segmentation(self) -> dict[str, list[Item]]:
-        images = {i: self._folders.pictures[i] for i in self._folders.masks}
+        images = {i: self._sound.pictures[i] for i in self._sound.masks}
         group = near_duplicates(images)
         parts = fill(blocks(permuted(images, SEED), group), _rooms(len(images)))
         return {part: [Item(i, None, group.get(i)) for i in sorted(ids)] for part, ids in parts.items()}

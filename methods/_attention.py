@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from bench.methods._class_means import ClassMeans
 from bench.methods._resnet import Normalise, below
 
 TRUNK = "layer3"
@@ -34,18 +35,28 @@ class AttentiveEmbedding(nn.Module):
     """Images (B, 3, H, W) in [0, 1] -> K unit vectors (B, K, d / K) and the attention map (B, 1, h, w).
 
     `model` is a timm ResNet, of which the part behind layer3 is dropped. With `frozen`, BatchNorm's running statistics stay as they were
-    trained on ImageNet, while its scale and shift are trained.
+    trained on ImageNet, while its scale and shift are trained. `presence` tells from the embedding which classes an image shows.
     """
 
-    def __init__(self, model: nn.Module, dimension: int, learners: int, frozen: bool, owner: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        dimension: int,
+        learners: int,
+        frozen: bool,
+        owner: str,
+        dropout: float = 0.01,
+        presence: ClassMeans | None = None,
+    ) -> None:
         super().__init__()
         self.learners = learners
         self.frozen = frozen
+        self.presence = presence
         self.normalise = Normalise(model)
         self.trunk = below(model, TRUNK, owner)
         channels = next(int(part["num_chs"]) for part in model.feature_info if part["module"] == TRUNK)  # type: ignore[union-attr]
         self.attention = Attention(channels)
-        self.dropout = nn.Dropout(0.01)
+        self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels, dimension)
         for rows in self.dense.weight.chunk(learners):  # every learner's block for itself
             nn.init.xavier_normal_(rows)
@@ -60,15 +71,18 @@ class AttentiveEmbedding(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features, attention = self.attend(images)
-        pooled = (attention * features).mean((2, 3))  # over all places, not divided by the attention's sum
-        whole = self.dense(self.dropout(pooled))
-        slices = whole.float().unflatten(1, (self.learners, -1))
-        return functional.normalize(slices, dim=2), attention
+        return self.embed(features, attention), attention
 
     def attend(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, A, h, w) and their attention map (B, 1, h, w)."""
         features = self.trunk(self.normalise(images))
         return features, self.attention(features)
+
+    def embed(self, features: Tensor, attention: Tensor) -> Tensor:
+        """The learners' unit vectors (B, K, d / K) of attended features."""
+        pooled = (attention * features).mean((2, 3))  # over all places, not divided by the attention's sum
+        slices = self.dense(self.dropout(pooled)).float().unflatten(1, (self.learners, -1))
+        return functional.normalize(slices, dim=2)
 
     def pooled(self, images: Tensor) -> Tensor:
         """The vector before the dense layer, of unit length (B, A): what images are clustered by."""

@@ -1,9 +1,10 @@
-"""A timm ResNet in two parts: what lies below a layer, and what lies above it. Images come in [0, 1] and are normalised here."""
+"""A timm network before it is anything else: images in [0, 1] normalised, a ResNet up to one of its layers, and a look without weights."""
 
 from __future__ import annotations
 
 from itertools import takewhile
 
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -34,8 +35,13 @@ def below(net: nn.Module, layer: str, owner: str = "this method") -> nn.Sequenti
     return nn.Sequential(*takewhile(lambda part: part is not parts[layer], parts.values()), parts[layer])
 
 
-def above(net: nn.Module, layer: str) -> nn.Sequential:
-    """The part from behind `layer` up to the global pooling; empty behind the last."""
-    parts = list(net.named_children())
-    names = [name for name, _ in parts]
-    return nn.Sequential(*(part for _, part in parts[names.index(layer) + 1 : names.index("global_pool")]))
+def sketch(backbone: str) -> nn.Module | None:
+    """The network of this name on the meta device, to ask for its layers and shapes: no weights, no memory, no draw of a random number.
+
+    None where timm knows no such network, which bench.weights says better.
+    """
+    if not timm.is_model(backbone.partition(".")[0]):
+        return None
+    with torch.device("meta"):
+        net: nn.Module = timm.create_model(backbone, pretrained=False).eval()
+    return net

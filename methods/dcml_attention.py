@@ -9,39 +9,56 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from bench.api import Method, Pretrained, Task, maps_only
-from bench.augment import CROPS
+from bench.api import Method
 from bench.hookspecs import hookimpl
 from bench.methods._attention import AttentiveEmbedding, whole
-from bench.methods._batches import require_two_classes, round_robin, served
-from bench.methods._clusters import keep_names, kmeans
-from bench.methods._maps import minmax, shared
-from bench.methods._metric_learning import Triplets, all_triplets, distance_weighted, margin_loss, same_class
+from bench.methods._batches import merged, require_two_classes, round_robin, served
+from bench.methods._clusters import agreement, keep_names, kmeans
+from bench.methods.ml_attention import MLAttention, Step, learn_presence
 from bench.training import Training
 from bench.view import View
-from bench.weights import load_backbone
-
-FULL_FROM = 5 / 6
-"""Paper 1, section 3.2: the last 50 of 300 epochs train the full embedding."""
 
 
-class DCMLAttention(Pretrained):
+class DCMLAttention(MLAttention):
     """Attention of divide-and-conquer metric learning: K learners on K clusters."""
 
     name: ClassVar[str] = "dcml_attention"
     paper: ClassVar[str] = "Adiga, Dolz, Lombaert, 2020, on Sanakoyeu et al., CVPR 2019"
 
-    epochs: int = Field(300, ge=1, description="passes; the last sixth trains the full embedding")
-    k: int = Field(8, ge=1, description="clusters and learners; must divide the dimension")
-    dimension: int = Field(128, ge=2, description="length of the embedding")
-    sampler: Literal["distance", "all"] = Field("distance", description="pairs by distance (Wu et al. 2017), or all")
-    recluster_every: int = Field(2, ge=1, description="epochs between two clusterings")
-    lr: float = Field(1e-5, gt=0, description="Adam's learning rate")
-    weight_decay: float = Field(1e-4, ge=0, description="Adam's weight decay")
-    batch: int = Field(32, ge=4, description="images in a step")
-    per_class: int = Field(8, ge=2, description="images of one class in a step")
-    map_norm: Literal["none", "minmax"] = maps_only(
-        "none", "none: the sigmoid as it is (paper); minmax: stretched image by image"
+    k: int = Field(
+        8, ge=1, description="clusters and learners; must divide dimension (Sanakoyeu et al.; paper 1 names none)"
+    )
+    recluster_every: int = Field(2, ge=1, description="epochs between two clusterings (Sanakoyeu et al.'s code)")
+    cluster_on: Literal["penultimate", "embedding"] = Field(
+        "penultimate",
+        description="vector that is clustered: before the dense layer (their code), or behind it (their figure)",
+    )
+    restarts: int = Field(
+        5, ge=1, description="runs of k-means, of which the best counts (their code asks for 5 and runs 1)"
+    )
+    hungarian: Literal["correct", "code"] = Field(
+        "correct", description="how clusters get their names back; code: the inverse permutation of their public code"
+    )
+    rounds: Literal["max", "min"] = Field(
+        "max",
+        description="batches of each cluster in an epoch: as the largest has (their code), or the smallest (their advice)",
+    )
+    one_class: Literal["skip", "merge"] = Field(
+        "skip",
+        description="a cluster with fewer than two classes: left out until the next clustering, or joined to the nearest",
+    )
+    full_embedding_from: float = Field(
+        5 / 6,
+        ge=0,
+        le=1,
+        description="share of the epochs after which the whole vector is trained (paper 1, 3.2: 250 of 300)",
+    )
+    all_images_from: float = Field(
+        5 / 6, ge=0, le=1, description="share of the epochs after which batches come from all images (likewise)"
+    )
+    decay_dense: bool = Field(
+        True,
+        description="weight decay on the dense layer too (their code); false spares learners that are seldom served",
     )
 
     @model_validator(mode="after")
@@ -50,69 +67,60 @@ class DCMLAttention(Pretrained):
             raise ValueError(f"k must divide dimension: {self.dimension} is not a multiple of {self.k}")
         return self
 
-    def build(self, task: Task) -> nn.Module:
-        """The attentive embedding; from scratch, BatchNorm trains as usual."""
-        backbone = load_backbone(self, len(task.classes))
-        return AttentiveEmbedding(backbone, self.dimension, self.k, frozen=self.pretrained, owner=self.name)
+    @property
+    def learners(self) -> int:
+        """Slices of the vector: K."""
+        return self.k
 
     def fit(self, net: nn.Module, view: View, training: Training) -> None:
         """Cluster all images every second epoch and train learner k on cluster k; from 5/6 on, the full vector on all images."""
         labels = require_two_classes(view.labels, self.name)
-        network = cast(AttentiveEmbedding, net)
-        optimizer = torch.optim.Adam(net.parameters(), self.lr, weight_decay=self.weight_decay)
+        network, optimizer = cast(AttentiveEmbedding, net), self.optimizer(net)
         everything = torch.zeros(len(view), dtype=torch.long)
         state: dict[str, Any] = {"clusters": everything}
         for epoch in training.epochs(self.epochs, optimizer=optimizer, division=state):
-            divided = self.k > 1 and epoch < full_from(training.total)
+            divided = self.k > 1 and epoch < first_epoch(self.all_images_from, training.total)
             if divided and epoch % self.recluster_every == 0:
                 state["clusters"] = self._divide(network, view, training, state["clusters"] if epoch else None)
             clusters, k = (state["clusters"], self.k) if divided else (everything, 1)
-            steps = list(round_robin(labels, clusters, k, self.batch, self.per_class, training.generator))
-            training.log(**{f"served_{c}": share for c, share in enumerate(served(labels, clusters, k).tolist())})
-            self._conquer(network, view, training, optimizer, steps, divided)
+            if divided:
+                training.log(nmi=agreement(clusters, labels))
+            shares = served(labels, clusters, k)
+            training.log(**{f"served_{c}": share for c, share in enumerate(shares.tolist())})
+            if not shares.any():  # every cluster has one class: until the next clustering the data stay whole
+                divided, clusters, k = False, everything, 1
+            sliced = divided and epoch < first_epoch(self.full_embedding_from, training.total)
+            plan = round_robin(labels, clusters, k, self.batch, self.per_class, training.generator, self.rounds)
+            steps = [Step(learner if sliced else None, index) for learner, index in plan]
+            self.train_epoch(network, view, training, optimizer, steps)
+        learn_presence(network, view)
 
-    def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
-        """(B, K, h, w) at the trunk's resolution: one attention map, shared by all foregrounds, empty where the labels know of none."""
-        attention = cast(AttentiveEmbedding, net).attend(images)[1].float()
-        maps = shared(minmax(attention) if self.map_norm == "minmax" else attention, len(task.foreground))
-        return maps if labels is None else maps * task.present(labels)[:, :, None, None]
+    def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
+        """One Adam for all learners: a slice without gradient is moved by its momentum and its weight decay all the same."""
+        dense = list(cast(AttentiveEmbedding, net).dense.parameters())
+        rest = [p for p in net.parameters() if all(p is not other for other in dense)]
+        groups: list[dict[str, Any]] = [
+            {"params": rest},
+            {"params": dense, "weight_decay": self.weight_decay * self.decay_dense},
+        ]
+        return torch.optim.Adam(groups, self.lr, weight_decay=self.weight_decay)
 
     def _divide(self, net: AttentiveEmbedding, view: View, training: Training, previous: Tensor | None) -> Tensor:
-        """Cluster the images as they are (no augmentation, eval mode) by the vector before the dense layer: (N,) below K."""
+        """Cluster the images as they are (no augmentation, eval mode): (N,) below K."""
         net.eval()
+        embed = net.pooled if self.cluster_on == "penultimate" else lambda images: whole(net(images)[0])
         with torch.no_grad(), training.autocast():
-            points = torch.cat([net.pooled(view.images(index)).cpu() for index in view.in_order()])
-        clusters = kmeans(points, self.k, training.generator)
-        return clusters if previous is None else keep_names(clusters, previous, self.k)
-
-    def _conquer(
-        self,
-        net: AttentiveEmbedding,
-        view: View,
-        training: Training,
-        optimizer: torch.optim.Optimizer,
-        steps: list[tuple[int, Tensor]],
-        divided: bool,
-    ) -> None:
-        """One epoch of steps: (learner, numbers of images). The loss is of the learner's slice, so that the others get no gradient."""
-        net.train()
-        batches = view.batches((index for _, index in steps), CROPS, training.generator)
-        for (learner, _), (images, labels) in zip(steps, batches, strict=True):
-            with training.autocast():
-                slices, attention = net(images)
-            embeddings = slices[:, learner] if divided else whole(slices)
-            loss, active = margin_loss(embeddings, self._triplets(embeddings, labels, training))
-            training.step(loss, optimizer)
-            training.log(active_pairs=active, attention=float(attention.detach().mean()))
-
-    def _triplets(self, embeddings: Tensor, labels: Tensor, training: Training) -> Triplets:
-        same = same_class(labels)
-        return all_triplets(same) if self.sampler == "all" else distance_weighted(embeddings, same, training.generator)
+            points = torch.cat([embed(view.images(index)).cpu() for index in view.in_order()])
+        clusters = kmeans(points, self.k, training.generator, self.restarts)
+        if previous is not None:
+            clusters = keep_names(clusters, previous, self.k, inverse=self.hungarian == "code")
+        assert view.labels is not None
+        return merged(view.labels, clusters, self.k, points) if self.one_class == "merge" else clusters
 
 
-def full_from(total: int) -> int:
-    """The first epoch that trains the full embedding: at 5/6 of all; of two epochs the second does, a single one is divided."""
-    return max(1, min(round(total * FULL_FROM), total - 1))
+def first_epoch(share: float, total: int) -> int:
+    """The first epoch behind this share of all: of 300, 5/6 is 250. Of several epochs a share between 0 and 1 leaves one on each side."""
+    return round(total * share) if share in (0, 1) else max(1, min(round(total * share), total - 1))
 
 
 @hookimpl

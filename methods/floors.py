@@ -140,7 +140,7 @@ class RandomNetwork(Floor):
 
     def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
         """(B, K, H, W): the evidence for the class that the network happens to predict."""
-        return gradcam(cast(Classifier, net), images, "layer4", predicted(task.exclusive), task)
+        return gradcam(cast(Classifier, net), images, "last", predicted(task.exclusive), task)
 
 
 def by_image(find: Callable[[Grey], Region], images: Tensor, task: Task) -> Tensor:

@@ -1,4 +1,4 @@
-"""GradCAM baselines: a classifier is trained on image labels, its gradients show where it looks."""
+"""GradCAM baselines of paper 1 (table 1): a classifier is trained on image labels, its gradients show where it looks."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.api import Method, Pretrained, Task, maps_only
+from bench.api import Method, Task, maps_only
 from bench.augment import CROPS
 from bench.hookspecs import hookimpl
 from bench.methods._batches import require_two_classes
-from bench.methods._gradcam import Classifier, gradcam, predicted
+from bench.methods._gradcam import Classifier, Explained, gradcam, predicted
 from bench.training import Training, balanced
 from bench.view import View
 from bench.weights import load_backbone
 
 
-class GradCAM(Pretrained):
+class GradCAM(Explained):
     """GradCAM of a ResNet-50 trained on image labels."""
 
     name: ClassVar[str] = "gradcam_resnet50"
     paper: ClassVar[str] = "Selvaraju et al., ICCV 2017; a baseline of Adiga et al., 2020"
 
-    epochs: int = Field(300, ge=1, description="passes over the labelled images")
-    lr: float = Field(1e-4, gt=0, description="Adam's learning rate")
-    weight_decay: float = Field(1e-4, ge=0, description="Adam's weight decay")
-    batch: int = Field(32, ge=2, description="images in a step")
-    per_class: int = Field(8, ge=1, description="images of one class in a step")
-    layer: Literal["layer4", "layer3"] = maps_only("layer4", "block whose output is looked at")
+    epochs: int = Field(300, ge=1, description="passes over the labelled images (paper 1, as for its own method)")
+    lr: float = Field(1e-4, gt=0, description="Adam's learning rate (our choice: paper 1 names none)")
+    weight_decay: float = Field(1e-4, ge=0, description="Adam's weight decay (of the code that follows paper 1)")
+    batch: int = Field(32, ge=2, description="images in a step (paper 1: all models)")
+    per_class: int = Field(8, ge=1, description="images of one class in a step (paper 1)")
     target: Literal["predicted", "label"] = maps_only(
         "predicted", "class that is explained; label: the known one, for proxies only"
     )
@@ -54,10 +53,22 @@ class GradCAM(Pretrained):
                 training.log(accuracy=accuracy(logits, truth))
 
     def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
-        """(B, K, H, W) at the images' size; the class is the predicted one, or the label where it is asked for and known."""
+        """(B, K, H, W) at the images' size; the class is the predicted one, or the label where it is asked for and known.
+
+        A foreground that the image is predicted not to show has an empty map, and so has one that its labels rule out.
+        """
         known = labels if self.target == "label" else None
         choose = predicted(task.exclusive) if known is None else lambda _: known.bool()
-        return gradcam(cast(Classifier, net), images, self.layer, choose, task)
+        maps = gradcam(cast(Classifier, net), images, self.layer, choose, task)
+        return maps if labels is None else maps * task.present(labels)[:, :, None, None]
+
+
+class GradCAM101(GradCAM):
+    """GradCAM of a ResNet-101 trained on image labels."""
+
+    name: ClassVar[str] = "gradcam_resnet101"
+
+    backbone: str = Field("resnet101", description="timm name of the classifier")
 
 
 def classification_loss(logits: Tensor, labels: Tensor, exclusive: bool) -> Tensor:
@@ -74,5 +85,5 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 
 @hookimpl
 def bench_methods() -> Iterable[type[Method]]:
-    """GradCAM of a ResNet-50."""
-    return (GradCAM,)
+    """GradCAM of a ResNet-50, and of a ResNet-101."""
+    return GradCAM, GradCAM101

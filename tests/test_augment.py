@@ -6,8 +6,9 @@ from itertools import product
 
 import pytest
 import torch
+from torch.nn import functional
 
-from bench.augment import CROPS, DRAWS, FLIPS, STRONG, Augmentation
+from bench.augment import CROPS, DRAWS, FLIPS, STRONG, Augmentation, _upright_grid
 
 
 def generator(seed=0):
@@ -173,3 +174,10 @@ def test_pictures_alone_and_with_masks_are_changed_alike_and_the_input_is_kept()
 def test_nothing_switched_on_changes_nothing():
     images = torch.rand(3, 3, 5, 7)
     assert torch.equal(Augmentation()(images, generator()), images)
+
+
+def test_the_grid_is_affine_grid_to_the_last_bit():
+    draws = torch.rand(5, 4, generator=torch.Generator().manual_seed(0))
+    theta = torch.cat([torch.diag_embed(draws[:, :2]), draws[:, 2:, None] - 0.5], 2)
+    expected = functional.affine_grid(theta, [5, 3, 12, 20], align_corners=False)
+    assert torch.equal(_upright_grid(theta, 12, 20), expected)

@@ -246,7 +246,9 @@ def test_list_shows_a_plugin_that_does_not_load_beside_those_that_do(package: Pa
 def test_info_of_a_protocol_shows_every_field() -> None:
     told = json.loads(bench("info", "smoke", "--json").stdout)
     shown = {row["field"]: row for row in told["settings"]}
-    assert {f"protocol.{name}" for name in protocol.SETTABLE} | {"pretrained"} == set(shown)
+    assert {f"protocol.{name}" for name in protocol.SETTABLE} | {"pretrained", "classifier.pretrained", "width"} == set(
+        shown
+    )
     assert all(row["text"] for row in shown.values())
     assert "protocol.steps=60 " in bench("info", "smoke").stdout
 
@@ -405,8 +407,8 @@ def test_light_commands_import_nothing_heavy(args: list[str]) -> None:
 
 
 COMPLETIONS = {
-    "run --method otsu,gr": "otsu,gradcam_resnet50",
-    "run --dataset sy": "synthetic",
+    "run --method otsu,gradcam_resnet5": "otsu,gradcam_resnet50",
+    "run --dataset is": "isic",
     "run --protocol q": "quick",
     "info dcml": "dcml_attention",
     "leader": "leaderboard",

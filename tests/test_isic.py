@@ -14,12 +14,14 @@ from PIL import Image
 
 from bench.api import Item
 from bench.datasets import isic
-from bench.datasets._duplicates import near_duplicates, pairs, thumbnails
-from bench.datasets._files import image_size, read_image
+from bench.datasets._duplicates import near_duplicates, thumbnails
 from bench.datasets._isic_folders import CLASSES, IMAGES, LESIONS, MASKS, WEAK_IMAGES, WEAK_TABLE
 from bench.datasets._splits import blocks, fill, permuted, shares
 from bench.datasets.isic import Isic
+from bench.duplicates import pairs
 from bench.errors import DataError
+from bench.faults import KINDS
+from bench.files import image_size, read_image
 
 SPLITS = ("weak", "weak_heldout", "masks", "val", "test")
 TWINS = ("ISIC_0000002", "ISIC_0000007", "ISIC_0000011")
@@ -129,14 +131,14 @@ def test_files_are_images_then_masks_in_the_order_of_the_items(official):
 def test_folders_are_listed_once(official, monkeypatch):
     data = Isic(root=official)
     first = [data.items(split) for split in SPLITS]
-    monkeypatch.setattr(Path, "iterdir", lambda self: pytest.fail(f"listed {self} again"))
+    monkeypatch.setattr(os, "scandir", lambda folder: pytest.fail(f"listed {folder} again"))
     assert [data.items(split) for split in SPLITS] == first
     data.image(first[0][0])
     data.files("test")
 
 
 def test_root_is_no_part_of_the_settings_that_name_it(official):
-    assert Isic(root=official).model_dump(exclude={"root"}) == {"label": "", "split": "lesion"}
+    assert Isic(root=official).model_dump(exclude={"root"}) == {"label": "", "accept": (), "split": "lesion"}
     assert list(isic.bench_datasets()) == [Isic]
     assert not Isic.publishable
 
@@ -207,7 +209,9 @@ def test_folder_without_pictures(root, folder):
 def test_row_without_picture(root):
     (root / WEAK_IMAGES / "ISIC_0024303.jpg").unlink()
     (root / WEAK_IMAGES / "ISIC_0024305.jpg").unlink()
-    _refused(root, "weak", "has no image for the table's row ISIC_0024303 (and 1 more); extract")
+    _refused(
+        root, "weak", "has no image for the table's row ISIC_0024303; extract", "--accept missing-image", "(1 more;"
+    )
 
 
 def test_picture_without_row(root):
@@ -269,7 +273,7 @@ def test_missing_lesions(root):
 def test_picture_without_lesion(root):
     _edit(root / LESIONS, lambda rows: [*rows[:2], [rows[2][0], "", "histo"], *rows[4:]])
     _refused(
-        root, "weak", f"{LESIONS} has no lesion_id for the image ISIC_0024301 (and 1 more); put the official file there"
+        root, "weak", f"{LESIONS} has no lesion_id for the image ISIC_0024301; put the official file there", "(1 more;"
     )
 
 
@@ -308,7 +312,7 @@ def test_mask_of_another_size(root):
 def test_mask_of_other_values(root):
     path = root / MASKS / "ISIC_0000009_segmentation.png"
     _save(path, np.where(np.arange(30) < 9, 1, 0) + np.zeros((24, 1)))
-    _mask_refused(root, "is a mask with the values 0, 1; make it 0 (background) and 255 (lesion) only")
+    _mask_refused(root, "is a mask with the values 0, 1; make it 0 (background) and 255 (foreground) only")
     _save(path, np.arange(24 * 30).reshape(24, 30) % 256)
     _mask_refused(root, "values 0, 1, 2, 3, 4, 5, … (256 different ones)")
 
@@ -332,7 +336,7 @@ def test_picture_cut_off(root):
     _cut(root / IMAGES / "ISIC_0000009.jpg")
     with pytest.raises(DataError, match=r"ISIC_0000009\.jpg cannot be read \(.*truncated.*\); replace it"):
         Isic(root=root).image(Item("ISIC_0000009", None))
-    _refused(root, "test", "ISIC_0000009.jpg cannot be read")  # the thumbnails find it too
+    assert Isic(root=root).items("test")  # listed all the same: a check tells all faults at once
 
 
 def test_picture_that_is_none(root):
@@ -360,6 +364,157 @@ def test_picture_of_sixteen_bits_is_not_clipped(root):
 def test_strange_item(official):
     with pytest.raises(DataError, match="has no picture test-001; take items from items"):
         Isic(root=official).image(Item("test-001", None))
+
+
+# All faults at once, and what can be accepted
+
+
+def _found(root):
+    return sorted((fault.kind, fault.place) for fault in Isic(root=root).faults() if fault.blocks)
+
+
+def test_the_official_tree_has_no_faults_but_its_size(official):
+    assert _found(official) == []
+    texts = [fault.text for fault in Isic(root=official).faults()]
+    assert {fault.kind for fault in Isic(root=official).faults()} == {"count"}
+    assert len(texts) == 1 + len(CLASSES) + 1 + 1  # images, classes, lesions; images with masks
+    assert f"{official / IMAGES} has 20 images and the official data set 2,594" in texts[-1]
+    assert any("has 0 images of class VASC and the official data set 142" in text for text in texts)
+    assert any("has 40 lesions and the official data set 7,470" in text for text in texts)
+
+
+def test_every_fault_is_listed_and_none_invented(root, tmp_path):
+    weak, images, masks = root / WEAK_IMAGES, root / IMAGES, root / MASKS
+    (weak / "ISIC_0024300.jpg").unlink()
+    _save(weak / "ISIC_0099999.jpg", np.zeros((4, 4, 3)))
+    shutil.copy(weak / "ISIC_0024301.jpg", weak / "a picture.jpg")
+    (images / "ISIC_0000001.jpg").unlink()
+    (masks / "ISIC_0000002_segmentation.png").unlink()
+    shutil.copy(images / "ISIC_0000003.jpg", images / "ISIC_0000003.png")
+    shutil.move(images / "ISIC_0000004.jpg", tmp_path / "elsewhere.jpg")
+    (images / "ISIC_0000004.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    _edit(_table(root), lambda rows: [*rows[:3], [*rows[3][:1], *["0.5"] * 7], rows[4][:2], *rows[5:], rows[2]])
+    _edit(root / LESIONS, lambda rows: [*rows[:6], *rows[7:]])
+    assert _found(root) == sorted(
+        [
+            ("missing-image", "ISIC_0024300"),
+            ("missing-label", "ISIC_0099999"),
+            ("id", str(weak / "a picture.jpg")),
+            ("missing-image", "ISIC_0000001"),
+            ("missing-mask", "ISIC_0000002"),
+            ("duplicate-id", str(images / "ISIC_0000003.png")),
+            ("outside", str(images / "ISIC_0000004.jpg")),
+            ("table", str(_table(root))),  # not one-hot
+            ("table", str(_table(root))),  # ends early
+            ("duplicate-id", "ISIC_0024301"),
+            ("missing-label", "ISIC_0024305"),  # no lesion
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "gone", "left_out"),
+    [
+        ("missing-image", f"{WEAK_IMAGES}/ISIC_0024303.jpg", "ISIC_0024303"),
+        ("missing-image", f"{IMAGES}/ISIC_0000009.jpg", "ISIC_0000009"),
+        ("missing-mask", f"{MASKS}/ISIC_0000009_segmentation.png", "ISIC_0000009"),
+    ],
+)
+def test_what_is_accepted_is_left_out(root, kind, gone, left_out):
+    (root / gone).unlink()
+    _refused(root, "val", left_out, f"or go on with --accept {kind}: ")
+    ids = [item.id for s in SPLITS for item in Isic(root=root, accept=(kind,)).items(s)]
+    assert len(ids) == 79
+    assert left_out not in ids
+
+
+def test_an_image_without_row_is_left_out_if_accepted(root):
+    _edit(_table(root), lambda rows: rows[:-1])
+    accepting = Isic(root=root, accept=("missing-label",))
+    assert "ISIC_0024359" not in [item.id for s in SPLITS for item in accepting.items(s)]
+    _edit(root / LESIONS, lambda rows: rows[:-2])
+    assert len([item for s in ("weak", "weak_heldout") for item in Isic(**dict(accepting)).items(s)]) == 58
+
+
+def test_what_may_not_be_accepted_still_stops(root):
+    (root / MASKS / "ISIC_0000009_segmentation.png").unlink()
+    (root / LESIONS).unlink()
+    with pytest.raises(DataError, match=f"put the official {LESIONS}"):
+        Isic(root=root, accept=("missing-mask",)).items("val")
+
+
+@pytest.mark.parametrize(
+    ("task", "empty", "count"),
+    [((WEAK_IMAGES, WEAK_TABLE), ("weak", "weak_heldout"), 20), ((IMAGES, MASKS), ("masks", "val", "test"), 60)],
+)
+def test_one_task_is_enough(root, task, empty, count):
+    for folder in task:
+        shutil.rmtree(root / folder)
+    data = Isic(root=root)
+    assert [split for split in SPLITS if not data.items(split)] == list(empty)
+    assert sum(len(data.items(split)) for split in SPLITS) == count
+    assert not [fault for fault in data.faults() if task[0] in fault.text]
+
+
+def test_a_class_that_isic_does_not_have(root):
+    _edit(_table(root), lambda rows: [[*rows[0], "SCC"], *([*row, "0.0"] for row in rows[1:])])
+    assert _found(root) == []
+    _edit(_table(root), lambda rows: [*rows[:2], [rows[2][0], *["0.0"] * 7, "1.0"], *rows[3:]])
+    _refused(root, "weak", f"line 3 gives ISIC_0024301 the class SCC; it takes {', '.join(CLASSES)}, correct it")
+    assert _found(root) == [("unknown-class", "ISIC_0024301")]
+
+
+def test_a_row_that_has_more_fields_than_the_header(root):
+    _edit(_table(root), lambda rows: [*rows[:2], [*rows[2], "1.0"], *rows[3:]])
+    _refused(root, "weak", "GroundTruth.csv line 3 has 9 fields and the header 8; put quotes around")
+
+
+def test_a_stray_quote_does_not_swallow_the_rest(root):
+    text = _table(root).read_text().replace("ISIC_0024305", '"ISIC_0024305')
+    _table(root).write_text(text)
+    _refused(root, "weak", "GroundTruth.csv line", "is no comma-separated text", "look for a stray quote")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "a\x00b", "a\nb", "x" * 300, "CON", "nul.jpg", "-rf", "é"]
+)
+def test_odd_ids_in_the_table(root, name):
+    _edit(_table(root), lambda rows: [*rows, [name, *_one_hot(0)]])
+    _refused(root, "weak", "GroundTruth.csv line 6", f"has the image {name!r}; correct it: an id is 1 to 128 letters")
+    assert _found(root) == [("id", str(_table(root)))]
+
+
+def test_a_folder_that_is_a_link_out_is_one_fault(root, tmp_path):
+    shutil.move(root / IMAGES, tmp_path / "disk")
+    (root / IMAGES).symlink_to(tmp_path / "disk")
+    _refused(root, "val", f"{root / IMAGES} leads to {tmp_path / 'disk'}, outside {root}; put the file itself there")
+    assert _found(root) == [("outside", str(root / IMAGES))]
+
+
+def test_links_inside_the_root_are_files(root, official):
+    inside = root / "pictures"
+    shutil.move(root / IMAGES, inside)
+    (root / IMAGES).symlink_to(inside)
+    link = root.parent / "link"
+    link.symlink_to(root)
+    assert [Isic(root=link).items(s) for s in SPLITS] == [Isic(root=official).items(s) for s in SPLITS]
+
+
+def test_a_link_to_nothing_is_a_missing_picture(root):
+    path = root / IMAGES / "ISIC_0000009.jpg"
+    path.unlink()
+    path.symlink_to(path.parent / "gone.jpg")
+    assert _found(root) == [("missing-image", "ISIC_0000009")]
+
+
+def test_nothing_raises_when_everything_is_accepted(root):
+    """`bench data check` looks on behind faults that stop a run."""
+    everything = tuple(KINDS)
+    assert [Isic(accept=everything).items(s) for s in ("weak", "test")] == [[], []]
+    (root / LESIONS).unlink()
+    shutil.rmtree(root / MASKS)
+    assert [len(Isic(root=root, accept=everything).items(s)) for s in SPLITS] == [0] * 5
+    assert [fault.kind for fault in Isic(root=root).faults() if fault.blocks] == ["layout", "layout"]
 
 
 # Its parts

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench import PluginError, mapfile
-from bench.metrics import counts, score_image
+from bench.metrics import Truth, counts, score_image
 
 
 def saved(tmp_path, *batches):
@@ -60,7 +60,7 @@ def test_counts_are_those_of_each_image_and_their_sum(tmp_path):
     maps = torch.from_numpy(random.random((3, 2, 6, 6), dtype=np.float32))
     masks = [random.integers(0, 3, (9, 7), dtype=np.uint8) for _ in range(3)]
     stored = saved(tmp_path, maps)
-    counted = mapfile.count(stored, masks, 2)
+    counted = mapfile.count(stored, map(Truth, masks), 2)
     assert counted["raw"].shape == (3, 2, 2, 257)
     fine = np.zeros((2, 2, 65536), int)
     for n, mask in enumerate(masks):

@@ -42,7 +42,7 @@ def work(out: Path, protocol: Protocol, method: str = "tiny", settings: tuple = 
     request = RunRequest((method,), ("tiny_shapes",), protocol, (seed,), settings, out=out)
     before = names(out)
     planned = plan(request)
-    prepare(planned, lambda _: None)
+    prepare(planned, lambda *_: None)
     for one in planned:
         one.folder.mkdir(parents=True, exist_ok=True)
         cell_process.work(one.cell, one.folder, lambda *_: None)

@@ -217,7 +217,7 @@ def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "leaderboard.csv").read_bytes() == first
     header = first.decode().splitlines()[0].split(",")
     assert tuple(header) == results.LEADERBOARD_COLUMNS
-    assert len(set(header)) == len(header) == 72
+    assert len(set(header)) == len(header) == 73
     assert first.decode().splitlines()[1].startswith("isic,reduced,f0,quick,1,theirs,method,,measured,true,,,,,3,2,2,")
 
 

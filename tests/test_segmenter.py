@@ -16,7 +16,7 @@ from bench.api import Task
 from bench.errors import DataError, MachineError, UsageError
 from bench.networks import UNet, check
 from bench.protocol import PAPER, SMOKE
-from bench.segmenter import Segmenter, build, pixel_loss, predict, rate, take, train
+from bench.segmenter import Segmenter, build, foreground_maps, pixel_loss, predict, rate, take, train
 from bench.training import Training
 from bench.view import View
 
@@ -94,8 +94,10 @@ def test_a_picture_is_segmented_alike_alone_and_in_a_batch():
     whole, single = (torch.cat(list(predict(net, view, batch))) for batch in (5, 1))
     assert whole.shape == (5, 2, 32, 32)
     torch.testing.assert_close(whole, single, atol=1e-6, rtol=0)
-    logits = net(view.images(torch.arange(5)))
-    torch.testing.assert_close(whole, (logits.exp() / logits.exp().sum(1, keepdim=True))[:, 1:])
+    p = net(view.images(torch.arange(5))).softmax(1)
+    for k in (1, 2):
+        rival = torch.maximum(p[:, 0], p[:, 3 - k])
+        torch.testing.assert_close(whole[:, k - 1], p[:, k] / (p[:, k] + rival))
 
 
 def test_for_one_foreground_the_argmax_is_a_half_and_a_tie_is_background():
@@ -107,6 +109,24 @@ def test_for_one_foreground_the_argmax_is_a_half_and_a_tie_is_background():
     foreground = torch.cat(list(predict(Channels(), View(pictures, None, TASK), 4)))[:, 0] > 0.5
     assert torch.equal(foreground, torch.from_numpy(pictures[:, :2]).argmax(1) == 1)
     assert torch.equal(foreground, torch.from_numpy(pictures[:, 1] > pictures[:, 0]))
+
+
+def test_for_one_foreground_the_map_is_the_probability_to_the_last_bit():
+    logits = torch.randn(3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(foreground_maps(logits), logits.softmax(1)[:, 1:])
+
+
+@pytest.mark.parametrize("foregrounds", [2, 3, 6])
+def test_for_several_foregrounds_a_half_is_the_argmax_too(foregrounds):
+    """p = (0.3, 0.4, 0.3) shows foreground 1 although no probability is above a half."""
+    logits = torch.randn(4, 1 + foregrounds, 40, 40, generator=torch.Generator().manual_seed(foregrounds))
+    maps = foreground_maps(logits)
+    assert torch.equal(maps > 0.5, torch.stack([logits.argmax(1) == k + 1 for k in range(foregrounds)], 1))
+    assert ((maps > 0.5) & (logits.softmax(1)[:, 1:] < 0.5)).any()
+    larger = functional.interpolate(maps, (93, 71), mode="bilinear", align_corners=False)
+    assert ((larger > 0.5).sum(1) <= 1).all()  # a pixel has one class at any size
+    tie = foreground_maps(torch.zeros(1, 1 + foregrounds, 1, 1))
+    assert not (tie > 0.5).any()
 
 
 def test_the_loss_is_the_mean_cross_entropy_over_pixels_that_are_not_ignored():

@@ -1,0 +1,48 @@
+"""The disk in sentences: a size in words, whether there is room, and what to do where a folder cannot be written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.errors import MachineError
+
+
+def amount(count: int) -> str:
+    """Bytes as people say them, decimal as disks and servers count: 10_400_000_000 -> `10.4 GB`."""
+    if count < 1000:
+        return f"{count} bytes"
+    size = float(count)
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def free_bytes(folder: Path) -> int:
+    """What is free where `folder` lies or will lie."""
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+
+
+def check_room(folder: Path, need: int, what: str) -> None:
+    """MachineError where `need` bytes do not fit into `folder`."""
+    have = free_bytes(folder)
+    if need > have:
+        raise MachineError(
+            f"{what}: need {amount(need)}, have {amount(have)} at {folder}; make room or name another folder with --data-root"
+        )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What is written inside goes to `path`: an OSError becomes the MachineError that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise MachineError(
+            f"{path} cannot be written ({reason}); make room or give it rights, or name another folder with --data-root"
+        ) from error

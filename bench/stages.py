@@ -62,7 +62,8 @@ def _fit(bench: Workbench, method: Method, plugin: Mapping[str, Any]) -> Artifac
             worker.start(writable=[folder])
             places = {split: str(view.folder) for split, view in views.items()}
             cost = worker.ask(do="fit", folder=str(folder), views=places | (declared["views"] if declared else {}))
-        labels = sum(len(bench.samples[s]) for s in views) if method.reads_labels else 0
+        learns = method.reads_labels and bench.protocol.fit_share > 0
+        labels = sum(len(bench.samples[s]) for s in views) if learns else 0
         return Record(masks=declared["uses"] if declared else (), labels=labels, confined=worker.confined, **cost)
 
     return bench.keep(bench.store.make("fit", inputs, work))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -29,10 +30,11 @@ ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=Tr
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print one table per data set and protocol, with the notes that its rows need."""
-    for _, group in groupby(printed_once(rows), key=_table_key):
-        table_rows = list(group)
+    tables = [list(group) for _, group in groupby(printed_once(rows), key=_table_key)]
+    named = Counter(_names(table_rows[0]) for table_rows in tables)
+    for table_rows in tables:
         marks = _Marks()
-        console.print(_title(table_rows[0], console))
+        console.print(_title(table_rows[0], console, alone=named[_names(table_rows[0])] == 1))
         console.print(dice_table(table_rows, console, marks))
         for line in marks.lines:
             console.print(Text(line))
@@ -103,9 +105,16 @@ def dataset_title(row: Row) -> str:
     return f"{row['dataset']} ({row['label']})" if row["label"] else str(row["dataset"])
 
 
-def _title(row: Row, console: Console) -> Text:
+def _names(row: Row) -> tuple[str, str]:
+    """Data set and protocol as a title shows them."""
+    return dataset_title(row), f"protocol {row['protocol']} v{row['protocol_version']}"
+
+
+def _title(row: Row, console: Console, alone: bool) -> Text:
+    """The title of a table; where another has the same, the fingerprint tells them apart: its data is not the same."""
     dot, plus_minus = ("-", "+-") if _ascii(console) else ("·", "±")
-    parts = [dataset_title(row), f"protocol {row['protocol']} v{row['protocol_version']}", "Dice in %"]
+    dataset, protocol = _names(row)
+    parts = [dataset if alone else f"{dataset}, data {row['fingerprint']}", protocol, "Dice in %"]
     return Text(f" {dot} ".join(parts) + f", mean {plus_minus} sd over seeds")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,8 @@ def test_only_what_can_be_gone_on_with_is_accepted() -> None:
         check_acceptable(["unreadable"])
     with pytest.raises(UsageError, match="rust is no kind of fault"):
         check_acceptable(["rust"])
+
+
+def test_the_page_lists_every_kind_of_fault_and_what_accepting_it_does() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    assert all(f"| `{kind}` | {text} | {ACCEPTABLE.get(kind, '')} |" in page for kind, text in KINDS.items())

@@ -182,6 +182,14 @@ def test_settings_protocols_labels_and_fingerprints_do_not_mix(tmp_path: Path) -
     assert len(results.collect(tmp_path)) == 6
 
 
+def test_tables_of_other_data_under_one_name_say_so(tmp_path: Path) -> None:
+    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6))
+    assert "data f0" not in table(results.collect(tmp_path), 120)[0]
+    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), run_id="r-000000000001", fingerprint="f1")
+    text = "\n".join(table(results.collect(tmp_path), 120))
+    assert text.index("isic (reduced), data f0 ·") < text.index("isic (reduced), data f1 ·")
+
+
 def test_settings_are_one_cell() -> None:
     settings = {"lr": 1e-4, "k": None, "pretrained": False, "layers": [3, 4], "classifier": {"weights": "f"}}
     assert results.settings_text(settings) == "classifier.weights=f,k=none,layers=3+4,lr=0.0001,pretrained=false"

@@ -1,0 +1,73 @@
+"""`--controls`: the same method on permuted labels, and untrained, as rows of their own in the same table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench import results
+from bench.cell import read_result
+from bench.cell_process import work
+from bench.plan import plan, prepare
+from bench.protocol import SMOKE, change
+from bench.request import RunRequest
+
+SHORT = change(SMOKE, {"steps": "2", "size": "32", "base_channels": "2", "rules": "otsu"})
+
+
+@pytest.fixture
+def cells(inline: None, tiny_file: Path, tmp_path: Path) -> list[dict[str, Any]]:
+    """A weak method and a floor with controls, worked out; results with their cells."""
+    request = RunRequest(("tiny", "otsu"), ("tiny_shapes",), SHORT, controls=True, out=tmp_path)
+    planned = plan(request)
+    prepare(planned, lambda *_: None)
+    for one in planned:
+        one.folder.mkdir(parents=True, exist_ok=True)
+        work(one.cell, one.folder, lambda *_: None)
+    return [{**(read_result(p.folder / "result.json") or {}), "planned": p} for p in planned]
+
+
+def test_controls_stand_beside_the_method_in_the_same_table(cells: list[dict[str, Any]], tmp_path: Path) -> None:
+    rows = {(row["method"], row["settings"]): row for row in results.collect(tmp_path)}
+    assert {key: row["role"] for key, row in rows.items()} == {
+        ("tiny", ""): "method",
+        ("tiny", "labels=shuffled"): "control",
+        ("tiny", "fit_share=0.0"): "control",
+        ("otsu", ""): "floor",
+    }
+    assert {row["protocol"] for row in rows.values()} == {SHORT.title}
+    assert not any(row["ranked"] for row in rows.values() if row["role"] == "control")
+    titles = [cell["planned"].title for cell in cells]
+    assert titles[1:3] == ["tiny (shuffled labels) on tiny_shapes", "tiny (untrained) on tiny_shapes"]
+
+
+def test_an_untrained_network_has_no_history_and_another_fit(cells: list[dict[str, Any]], tmp_path: Path) -> None:
+    true, shuffled, untrained = cells[:3]
+    fits = [next(s["artifact"] for s in cell["stages"] if s["artifact"].startswith("fit-")) for cell in cells[:3]]
+    assert len(set(fits)) == 3
+    epochs = [len((tmp_path / "artifacts" / fit / "history.csv").read_text().splitlines()) - 1 for fit in fits]
+    assert epochs[0] == epochs[1] > epochs[2] == 0
+    assert [cell["labels_used"] for cell in (true, shuffled, untrained)] == [30, 30, 0]
+
+
+def test_shuffled_labels_are_those_of_other_images_and_as_many_of_each() -> None:
+    from bench.api import Item, Task
+    from bench.pictures import one_hot
+
+    task = Task(classes=("a", "b", "c"), foreground=("x",), shows=(0, 0, 0))
+    items = [Item(f"i{n}", (n % 3,)) for n in range(60)]
+    true, shuffled = one_hot(items, task), one_hot(items, task, "shuffled")
+    assert (true.sum(0) == shuffled.sum(0)).all()
+    assert 0.2 < np.mean((true == shuffled).all(1)) < 0.5  # a third by chance
+
+
+def test_a_fit_share_of_nothing_gives_no_epoch(tmp_path: Path) -> None:
+    from bench.training import Training
+
+    training = Training(torch.nn.Linear(1, 1), tmp_path, seed=0, fit_share=0)
+    assert list(training.epochs(300)) == []
+    assert change(SMOKE, {"fit_share": "0"}).title == "smoke(fit_share=0.0)"

@@ -16,6 +16,7 @@ from bench import plugins
 from bench.cli_cache import cache
 from bench.cli_flags import flags
 from bench.errors import DataError, UsageError
+from bench.faults import ACCEPTABLE, Fault
 
 if TYPE_CHECKING:
     from bench.api import Dataset
@@ -138,13 +139,21 @@ def _report(found: Report) -> str:
     lines = [f"{found.dataset}: {_counts(found.images)}"]
     for title, faults in (("stops a run", found.blocking), ("to know", [f for f in found.faults if not f.blocks])):
         if faults:
-            lines += ["", f"{title} ({len(faults)})", *(f"  {fault.kind}: {fault.text}" for fault in faults[:SHOWN])]
+            lines += ["", f"{title} ({len(faults)})", *map(_line, faults[:SHOWN])]
             lines += [f"  … {len(faults) - SHOWN} more; --json or -o FILE has them all"] if len(faults) > SHOWN else []
     if found.lookalikes:
         lines += ["", f"near-duplicate pairs: {_counts(found.lookalikes)}"]
     stopping = {0: "no fault stops a run", 1: "1 fault stops a run"}
     count = len(found.blocking)
     return "\n".join([*lines, "", stopping.get(count, f"{count} faults stop a run")])
+
+
+def _line(fault: Fault) -> str:
+    """A fault, and how a run can go on with it."""
+    way_out = (
+        f" (or --accept {fault.kind}: {ACCEPTABLE[fault.kind]})" if fault.blocks and fault.kind in ACCEPTABLE else ""
+    )
+    return f"  {fault.kind}: {fault.text}{way_out}"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -61,7 +61,7 @@ def refuse(faults: Iterable[Fault], accepted: Collection[str], name: str) -> Non
     if not blocking:
         return
     first, more = blocking[0], len(blocking) - 1
-    rest = f" ({more} more; `bench data check {name}` lists all)" if more else ""
+    rest = f" (at least {more} more; `bench data check {name}` reads everything and lists all)" if more else ""
     way_out = f", or go on with --accept {first.kind}: {ACCEPTABLE[first.kind]}" if first.kind in ACCEPTABLE else ""
     raise DataError(f"{first.text}{way_out}{rest}")
 

@@ -19,7 +19,7 @@ PICTURES = (".jpg", ".jpeg", ".png")
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 ID_RULE = (
-    "an id is 1 to 128 letters a to z, digits, dots, dashes and underscores, starts with a letter or digit, "
+    "an id is 1 to 128 letters A to Z and a to z, digits, dots, dashes and underscores, starts with a letter or digit, "
     "and is not CON, NUL or another name that Windows keeps"
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

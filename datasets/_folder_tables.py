@@ -72,7 +72,7 @@ def read_labels(path: Path, found: Contents) -> None:
         text = f"{path} has the class {name} and none of its images is there; put one there or remove its rows"
         found.faults.append(Fault("empty-class", name, text))
     rest = found.pictures.keys() - column.named - found.masks.keys() if column.named else ()
-    remedy = f"which has no mask either; add a row {path.name} or remove the image"
+    remedy = f"which has no mask either; add a row to {path.name} or remove the image"
     _missing("missing-label", rest, f"{path} has no row for the image {{}}, {remedy}", found)
 
 

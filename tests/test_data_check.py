@@ -128,7 +128,7 @@ def test_the_report_as_json_and_the_exit_code(root: Path, tmp_path: Path) -> Non
     (root / "masks" / "val1.png").unlink()
     faulty = CliRunner().invoke(cli, ["data", "check", str(root)])
     assert faulty.exit_code == 3
-    assert "missing-mask: " in faulty.stdout
+    assert "(or --accept missing-mask: the image is left out)" in faulty.stdout
     assert "1 fault stops a run" in faulty.stdout
 
 

@@ -409,7 +409,10 @@ def test_no_folder():
 def test_an_empty_folder_and_none(tmp_path):
     (tmp_path / "mine").mkdir()
     faults = refused(
-        tmp_path / "mine", f"{tmp_path / 'mine'} has no images; put the pictures there", "(1 more;", kind="layout"
+        tmp_path / "mine",
+        f"{tmp_path / 'mine'} has no images; put the pictures there",
+        "(at least 1 more;",
+        kind="layout",
     )
     assert faults == [("layout", str(tmp_path / "mine" / name)) for name in ("images", "labels.csv")]
     refused(tmp_path / "gone", "gone cannot be listed (No such file or directory)", kind="layout")
@@ -614,14 +617,16 @@ def test_odd_ids_in_a_table(root, name):
     with (root / "labels.csv").open("a", newline="") as file:
         csv.writer(file).writerow([name, "ant"])
     line = 42 + name.count("\n")  # of a quoted line break the last
-    sentence = f"labels.csv line {line} has the image {name!r}; correct it: an id is 1 to 128 letters a to z"
+    sentence = f"labels.csv line {line} has the image {name!r}; correct it: an id is 1 to 128 letters A to Z and a to z"
     assert refused(root, sentence, kind="id") == [("id", str(root / "labels.csv"))]
 
 
 @pytest.mark.parametrize("name", ["my photo (1).png", "ünder.png", "-x.png", "CON.png", "a\nb.png"])
 def test_odd_names_of_pictures(root, name):
     shutil.copy(root / "images/p00.png", root / "images" / name)
-    faults = refused(root, f"images has {name!r}; rename it: an id is 1 to 128 letters a to z, digits", kind="id")
+    faults = refused(
+        root, f"images has {name!r}; rename it: an id is 1 to 128 letters A to Z and a to z, digits", kind="id"
+    )
     assert faults == [("id", str(root / "images" / name))]
 
 

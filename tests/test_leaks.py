@@ -100,7 +100,8 @@ def test_the_first_blocking_fault_is_told_with_the_way_out_and_how_many_more() -
     with pytest.raises(DataError) as told:
         refuse(faults, (), "isic")
     assert str(told.value) == (
-        "a has no mask, or go on with --accept missing-mask: the image is left out (1 more; `bench data check isic` lists all)"
+        "a has no mask, or go on with --accept missing-mask: the image is left out "
+        "(at least 1 more; `bench data check isic` reads everything and lists all)"
     )
     with pytest.raises(DataError, match=r"^b is cut$"):
         refuse(faults, ("missing-mask",), "isic")

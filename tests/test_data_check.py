@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bench import DataError
+from bench.cell import read_result
+from bench.cell_process import work
 from bench.cli import cli
 from bench.data_check import check
 from bench.data_describe import describe
@@ -19,7 +21,9 @@ from bench.datasets.folder import Folder
 from bench.datasets.isic import Isic
 from bench.datasets.synthetic import Synthetic
 from bench.datasets.synthetic_presence import SyntheticPresence
+from bench.plan import plan
 from bench.protocol import SMOKE
+from bench.request import RunRequest
 from bench.samples import Samples
 
 SPLITS = {"weak": 12, "weak_heldout": 4, "masks": 6, "val": 6, "test": 8}
@@ -147,6 +151,22 @@ def test_a_run_goes_on_only_with_what_it_was_told_to_accept(root: Path) -> None:
     lenient = Samples(Folder(root=root, accept=("duplicate-bytes",)), SMOKE)
     assert (clean.accepted, lenient.accepted) == ("", "")
     assert clean.fingerprint != lenient.fingerprint
+
+
+def test_an_accepted_fault_is_stamped_on_the_row(root: Path, inline: None, tmp_path: Path) -> None:
+    (root / "images" / "test2.png").write_bytes((root / "images" / "weak3.png").read_bytes())
+    asked = RunRequest(
+        ("all_foreground",),
+        ("folder",),
+        SMOKE,
+        data_roots={None: root},
+        accept=("duplicate-bytes",),
+        out=tmp_path / "runs",
+    )
+    (planned,) = plan(asked)
+    planned.folder.mkdir(parents=True)
+    work(planned.cell, planned.folder, lambda *_: None)
+    assert "accepted: duplicate-bytes (1)" in (read_result(planned.folder / "result.json") or {})["notes"]
 
 
 def test_describe_equals_a_few_lines_of_numpy(root: Path) -> None:

@@ -58,15 +58,24 @@ def dice_table(rows: Sequence[Row], console: Console, marks: _Marks) -> Table:
     table.add_column("method", overflow="fold")
     table.add_column("rule", overflow="fold", max_width=8 if console.width < NARROW else None)
     more = image_level(rows)
-    for heading in (*HEADINGS.values(), *(IMAGE_LEVEL[name] for name in more), "images", "masks\nused"):
+    stages = shown_stages(rows, more, console)
+    headings = (*(HEADINGS[stage] for stage in stages), *(IMAGE_LEVEL[name] for name in more))
+    for heading in (*headings, "images", "masks\nused"):
         table.add_column(heading, justify="right", no_wrap=True, vertical="top")
     for role, section in groupby(sorted(rows, key=_section), key=lambda row: row["role"]):
         table.add_section()
         if SECTIONS[role]:
             table.add_row(Text(SECTIONS[role], style="italic"))
         for row in section:
-            table.add_row(*_cells(row, more, console, marks))
+            table.add_row(*_cells(row, stages, more, console, marks))
     return table
+
+
+def shown_stages(rows: Sequence[Row], more: Sequence[str], console: Console) -> list[str]:
+    """The columns of Dice. Where there are others beside them, a narrow terminal has no room for those that are empty in every row."""
+    if console.width >= NARROW or not more:
+        return list(STAGES)
+    return [stage for stage in STAGES if any(row[stage] is not None for row in rows)]
 
 
 def image_level(rows: Sequence[Row]) -> list[str]:
@@ -118,12 +127,12 @@ def _title(row: Row, console: Console, alone: bool) -> Text:
     return Text(f" {dot} ".join(parts) + f", mean {plus_minus} sd over seeds")
 
 
-def _cells(row: Row, more: Sequence[str], console: Console, marks: _Marks) -> list[Text]:
+def _cells(row: Row, stages: Sequence[str], more: Sequence[str], console: Console, marks: _Marks) -> list[Text]:
     name = row["method"] + (f"\n  {row['settings'].replace(',', f'{chr(10)}  ')}" if row["settings"] else "")
     failed = "failed" if row.get("failures") and row["seeds"] is None else ""
     rule = Text(failed or row["rule"], style="red" if failed else "")
     rule.append(marks.of([row["degenerate"], *_notes(row)]))
-    dice = [Text(_dice(row, stage, console)) for stage in STAGES]
+    dice = [Text(_dice(row, stage, console)) for stage in stages]
     areas = [Text("-" if row[name] is None else f"{100 * row[name]:.1f}") for name in more]
     return [Text(name), rule, *dice, *areas, Text(_count(row["images"])), Text(_masks(row))]
 

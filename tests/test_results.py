@@ -190,6 +190,15 @@ def test_tables_of_other_data_under_one_name_say_so(tmp_path: Path) -> None:
     assert text.index("isic (reduced), data f0 ·") < text.index("isic (reduced), data f1 ·")
 
 
+def test_columns_of_dice_that_are_empty_make_room_on_a_narrow_terminal(tmp_path: Path) -> None:
+    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6))
+    (row,) = results.collect(tmp_path)
+    bare = {**row, **dict.fromkeys(results.STAGES), "false_positive_rate": 0.5, "foreground_share": 0.25}
+    assert "U-Net" not in "\n".join(table([bare], 80))
+    assert "U-Net" in "\n".join(table([bare], 120))
+    assert "U-Net" in "\n".join(table([{**row, "false_positive_rate": 0.5}], 80))
+
+
 def test_settings_are_one_cell() -> None:
     settings = {"lr": 1e-4, "k": None, "pretrained": False, "layers": [3, 4], "classifier": {"weights": "f"}}
     assert results.settings_text(settings) == "classifier.weights=f,k=none,layers=3+4,lr=0.0001,pretrained=false"

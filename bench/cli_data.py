@@ -112,6 +112,9 @@ def _dataset(
     name: str, root: Path | None, settings: tuple[str, ...], files: tuple[Path, ...], *, there: bool = True
 ) -> Dataset:
     """The data set of a name; for a folder the data set `folder` that reads it. `there`: its folder has to exist."""
+    from bench.store import require_cache
+
+    require_cache()
     for file in files:
         plugins.load_file(file)
     if name not in plugins.names("datasets") and Path(name).is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,4 +46,17 @@ def writing(path: Path) -> Iterator[None]:
         reason = error.strerror or error
         raise MachineError(
             f"{path} cannot be written ({reason}); make room or give it rights, or name another folder with --data-root"
+        ) from error
+
+
+def require_writable(folder: Path, what: str, remedy: str) -> None:
+    """MachineError where nothing can be written into `folder`; it is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise MachineError(
+            f"{what} {folder} cannot be written ({reason}); make room or give it rights, or {remedy}"
         ) from error

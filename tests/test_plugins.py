@@ -322,3 +322,31 @@ def test_a_method_field_of_an_installed_module_is_found_again(package: Package) 
     described = plugins.describe(inner)
     assert (described["module"], described["file"]) == ("nested_theirs", None)
     assert plugins.restore(described) is inner
+
+
+def test_the_line_beside_a_name_is_the_same_from_the_head_of_its_class_as_from_the_whole_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bench import source
+
+    monkeypatch.setattr(source, "_compiled", lambda file: True)
+    for kind in plugins.KINDS:
+        for name, offer in plugins.offers(kind).items():
+            file = source.source_file(plugins.load(kind, name).__module__)
+            assert file is not None
+            whole = next(n for n in source.parse(file).body if source._plugin_name(n) == name)
+            head = source._head(file, name)
+            assert head is not None, name
+            assert source.first_line(source.ast.get_docstring(head.body[0])) == source.first_line(
+                source.ast.get_docstring(whole)
+            )
+            assert offer.text == source.first_line(source.ast.get_docstring(whole))
+            assert len(source.ast.dump(head)) < len(source.ast.dump(source.parse(file)))
+
+
+def test_a_file_that_was_never_compiled_is_read_whole(tmp_path: Path) -> None:
+    from bench import source
+
+    file = tmp_path / "torn.py"
+    file.write_text('class Torn:\n    """Looks fine."""\n\n    name = "torn"\n\n\ndef f(:\n')
+    assert source.summary(file, "torn") == "does not load: torn.py, line 7: invalid syntax"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +21,9 @@ class Augmentation:
     The draws come from a CPU generator, so that CPU and GPU see the same pictures. Flips and transposition move pixels and change none.
     """
 
+    takes_bytes: ClassVar[bool] = True
+    """Whether a view hands over its pictures as they are stored."""
+
     flip: bool = False
     """left-right and up-down, each for half of the images"""
     transpose: bool = False
@@ -32,7 +36,7 @@ class Augmentation:
     """brightness, contrast and saturation, each times 1 - colour to 1 + colour"""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> the same."""
+        """Images (B, 3, H, W) in [0, 1], or of bytes, -> the same in [0, 1]."""
         draws = torch.rand(len(images), DRAWS, generator=generator)
         return self._change(images, draws)
 
@@ -44,7 +48,9 @@ class Augmentation:
 
     def _change(self, images: Tensor, draws: Tensor) -> Tensor:
         there = draws.to(images.device)
-        return self._recolour(self._zoom(self._turn(images, draws), there, "bilinear"), there)
+        turned = self._turn(images, draws)  # bytes are turned as bytes: a quarter of the memory, the same pictures
+        floats = turned.float().div_(255) if turned.dtype == torch.uint8 else turned
+        return self._recolour(self._zoom(floats, there, "bilinear"), there)
 
     def _turn(self, images: Tensor, draws: Tensor) -> Tensor:
         if self.transpose and images.shape[2] != images.shape[3]:

@@ -81,7 +81,7 @@ def train(net: nn.Module, view: View, targets: Tensor | Pixels, protocol: Protoc
                 group["lr"] = rate(protocol, step)
             index = take(order, len(view), protocol.batch, training.generator)
             masks = chosen(targets, index).to(view.device)
-            images, masks = augmentation.pair(view.images(index), masks, training.generator)
+            images, masks = augmentation.pair(view.bytes(index), masks, training.generator)
             with training.autocast():
                 logits = net(images)
             training.step(pixel_loss(logits.float(), masks), optimizer)

@@ -75,8 +75,11 @@ class View:
 
     def images(self, index: Tensor) -> Tensor:
         """The pictures of these numbers as (B, 3, H, W) float in [0, 1], on the device."""
-        chosen = torch.from_numpy(self.pictures[index.numpy()])
-        return chosen.to(self.device, non_blocking=True).float().div_(255)
+        return self.bytes(index).float().div_(255)
+
+    def bytes(self, index: Tensor) -> Tensor:
+        """The pictures of these numbers as they are stored, (B, 3, H, W) uint8, on the device."""
+        return torch.from_numpy(self.pictures[index.numpy()]).to(self.device, non_blocking=True)
 
     def batches(
         self, plan: Iterable[Tensor], augment: Augment | None = None, generator: Generator | None = None
@@ -85,9 +88,11 @@ class View:
         if self.labels is None:
             raise ValueError("this view has no labels")
         for index in plan:
-            images = self.images(index)
-            if augment is not None:
-                images = augment(images, generator if generator is not None else torch.default_generator)
+            if augment is None:
+                images = self.images(index)
+            else:
+                there = self.bytes(index) if getattr(augment, "takes_bytes", False) else self.images(index)
+                images = augment(there, generator if generator is not None else torch.default_generator)
             yield images, self.labels[index].to(self.device)
 
     def in_order(self, batch: int = 32) -> Iterator[Tensor]:

@@ -181,3 +181,16 @@ def test_the_grid_is_affine_grid_to_the_last_bit():
     theta = torch.cat([torch.diag_embed(draws[:, :2]), draws[:, 2:, None] - 0.5], 2)
     expected = functional.affine_grid(theta, [5, 3, 12, 20], align_corners=False)
     assert torch.equal(_upright_grid(theta, 12, 20), expected)
+
+
+@pytest.mark.parametrize("augmentation", [CROPS, FLIPS, STRONG, Augmentation()])
+def test_bytes_give_the_same_pictures_to_the_last_bit_and_stay_as_they_are(augmentation):
+    stored = torch.randint(0, 256, (6, 3, 20, 20), generator=generator(3)).to(torch.uint8)
+    before, masks = stored.clone(), stored[:, 0] % 2
+    floats = stored.float() / 255
+    assert torch.equal(augmentation(stored, generator()), augmentation(floats, generator()))
+    for one, other in zip(
+        augmentation.pair(stored, masks, generator()), augmentation.pair(floats, masks, generator()), strict=True
+    ):
+        assert torch.equal(one, other)
+    assert torch.equal(stored, before)

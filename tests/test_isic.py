@@ -210,7 +210,11 @@ def test_row_without_picture(root):
     (root / WEAK_IMAGES / "ISIC_0024303.jpg").unlink()
     (root / WEAK_IMAGES / "ISIC_0024305.jpg").unlink()
     _refused(
-        root, "weak", "has no image for the table's row ISIC_0024303; extract", "--accept missing-image", "(at least 1 more;"
+        root,
+        "weak",
+        "has no image for the table's row ISIC_0024303; extract",
+        "--accept missing-image",
+        "(at least 1 more;",
     )
 
 
@@ -273,7 +277,10 @@ def test_missing_lesions(root):
 def test_picture_without_lesion(root):
     _edit(root / LESIONS, lambda rows: [*rows[:2], [rows[2][0], "", "histo"], *rows[4:]])
     _refused(
-        root, "weak", f"{LESIONS} has no lesion_id for the image ISIC_0024301; put the official file there", "(at least 1 more;"
+        root,
+        "weak",
+        f"{LESIONS} has no lesion_id for the image ISIC_0024301; put the official file there",
+        "(at least 1 more;",
     )
 
 

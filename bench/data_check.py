@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bench.ahead import read_ahead
 from bench.api import Dataset, Item, Pixels
 from bench.duplicates import ABOVE, pairs, thumbnail
 from bench.errors import DataError
@@ -17,8 +17,6 @@ from bench.faults import KINDS, Fault
 from bench.leaks import apart, leaks
 from bench.protocol import SPLITS
 from bench.samples import file_digests
-
-THREADS, AHEAD = 4, 64
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how many are done, of how many."""
@@ -61,7 +59,7 @@ class Report:
 def check(dataset: Dataset, report: Progress = lambda *_: None) -> Report:
     """Read everything and list all faults. Nothing stops it: what cannot be listed because of a fault is left out."""
     lenient = type(dataset).model_validate({**dict(dataset), "accept": tuple(KINDS)})
-    found = Report(dataset.name, faults=list(dataset.faults()))
+    found = Report(dataset.name, faults=list(lenient.faults()))
     try:
         splits = {split: tuple(lenient.items(split)) for split in SPLITS}
     except DataError as error:
@@ -83,11 +81,10 @@ def check(dataset: Dataset, report: Progress = lambda *_: None) -> Report:
 
 def _look(dataset: Dataset, split: str, items: Sequence[Item], report: Progress) -> Iterator[tuple[Item, Looked]]:
     """Open every picture and mask of a split, a few at a time."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(items), AHEAD):
-            some = items[start : start + AHEAD]
-            yield from zip(some, pool.map(lambda item: look(dataset, item), some), strict=True)
-            report(f"reading {split}", start + len(some), len(items))
+    looked = read_ahead(lambda item: look(dataset, item), items)
+    for number, (item, one) in enumerate(zip(items, looked, strict=True), 1):
+        report(f"reading {split}", number, len(items))
+        yield item, one
 
 
 def look(dataset: Dataset, item: Item) -> Looked:

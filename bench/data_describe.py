@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from bench.ahead import read_ahead
 from bench.api import Dataset, Item, Pixels
-from bench.data_check import AHEAD, THREADS, Progress
+from bench.data_check import Progress
 from bench.metrics import dice
 from bench.protocol import SPLITS
 
-MASKED = ("masks", "val", "test")
 NEARLY_ALL = 0.9
 
 
@@ -39,10 +38,9 @@ def describe(dataset: Dataset, report: Progress = lambda *_: None) -> dict[str, 
 
 def _split(dataset: Dataset, split: str, items: Sequence[Item], report: Progress) -> dict[str, Any]:
     seen = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(items), AHEAD):
-            seen += list(pool.map(lambda item: _measure(dataset, item), items[start : start + AHEAD]))
-            report(f"reading {split}", len(seen), len(items))
+    for one in read_ahead(lambda item: _measure(dataset, item), items):
+        seen.append(one)
+        report(f"reading {split}", len(seen), len(items))
     sizes = np.array([size for size, _ in seen])
     known = [mask for _, mask in seen if mask is not None]
     return {

@@ -15,9 +15,8 @@ from bench.errors import DataError, PluginError
 from bench.faults import KINDS
 from bench.files import ID_RULE, is_id
 from bench.protocol import PAPER, SPLITS
-from bench.samples import Samples
+from bench.samples import LABELLED, Samples
 
-LABELLED = ("weak", "weak_heldout")
 HEAVY = ("torch", "torchvision", "pandas", "timm")
 
 

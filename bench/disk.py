@@ -39,14 +39,11 @@ def check_room(folder: Path, need: int, what: str) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """What is written inside goes to `path`: an OSError becomes the MachineError that names it."""
+    """What is written inside goes to `path` in a data folder: an OSError becomes the MachineError that names it."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise MachineError(
-            f"{path} cannot be written ({reason}); make room or give it rights, or name another folder with --data-root"
-        ) from error
+        raise _unwritable(str(path), error, "name another folder with --data-root") from error
 
 
 def require_writable(folder: Path, what: str, remedy: str) -> None:
@@ -56,7 +53,9 @@ def require_writable(folder: Path, what: str, remedy: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = error.strerror or error
-        raise MachineError(
-            f"{what} {folder} cannot be written ({reason}); make room or give it rights, or {remedy}"
-        ) from error
+        raise _unwritable(f"{what} {folder}", error, remedy) from error
+
+
+def _unwritable(what: str, error: OSError, remedy: str) -> MachineError:
+    reason = error.strerror or error
+    return MachineError(f"{what} cannot be written ({reason}); make room or give it rights, or {remedy}")

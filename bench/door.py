@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from bench.ahead import read_ahead
 from bench.api import Dataset, Item, Pixels
 from bench.errors import DataError
 from bench.metrics import Truth
@@ -16,7 +16,6 @@ from bench.samples import Samples, first, identity
 from bench.store import Artifact, Record, Store, cache_root, digest, write_array, write_json
 from bench.view import TARGETS
 
-THREADS, AHEAD = 4, 32
 MASKED = ("masks", "val", "test")
 
 
@@ -49,10 +48,7 @@ class Door:
 
     def truths(self, split: str) -> Iterator[Truth]:
         """What is known of the images of a split, in order, each at its own size."""
-        items = self.samples[split]
-        with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, len(items), AHEAD):  # not all at once: full-size masks would fill the memory
-                yield from pool.map(lambda item: truth(self.samples.dataset, item), items[start : start + AHEAD])
+        return read_ahead(lambda item: truth(self.samples.dataset, item), self.samples[split])
 
     def check(self) -> None:
         """Open every mask once, before anything trains; DataError names the first faulty one. Remembered until a file changes."""

@@ -17,9 +17,6 @@ from bench.mapfile import as_floats, open_maps
 from bench.store import MANIFEST, cache_root, write_array, write_file
 from bench.view import TARGETS
 
-KINDS = ("maps", "proxies", "predictions")
-FORMATS = ("npy", "png")
-
 Array = npt.NDArray[Any]
 
 

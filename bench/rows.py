@@ -13,8 +13,9 @@ import numpy as np
 
 from bench import stages
 from bench.api import GivenMaps, MaskMethod, Method
+from bench.leaks import TESTED
 from bench.metrics import average_precision, counts, dice
-from bench.stages import HIDDEN_SPLITS, SCORES
+from bench.stages import SCORES
 from bench.store import Artifact
 from bench.training import HISTORY
 from bench.workbench import Workbench
@@ -79,7 +80,7 @@ def _second_stage(bench: Workbench, outcome: Outcome, targets: Artifact, rule: s
 
 
 def _scored_splits(bench: Workbench) -> list[str]:
-    return [split for split in HIDDEN_SPLITS if bench.samples[split]]
+    return [split for split in TESTED if bench.samples[split]]
 
 
 def _row(bench: Workbench, rule: str, targets: Artifact | None) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from bench.view import TARGETS, Joined, View
 from bench.workbench import Workbench
 
 SCORES = "scores.npz"
-HIDDEN_SPLITS = ("val", "test")
 
 
 def fit(bench: Workbench) -> Artifact:

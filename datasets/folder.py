@@ -16,7 +16,7 @@ from bench.datasets._folder_classes import by_name, class_faults
 from bench.datasets._folder_layout import read_folder
 from bench.datasets._folder_splits import draw, joined, rarest
 from bench.datasets._folder_tables import GROUPS, LEARNED, SCORED, SPLITS, Contents
-from bench.errors import DataError
+from bench.datasets._listed import files_of, picture_of
 from bench.faults import Fault, refuse
 from bench.files import read_image, read_mask
 from bench.hookspecs import hookimpl
@@ -75,9 +75,7 @@ class Folder(Dataset):
 
     def files(self, split: str) -> Sequence[Path]:
         """The pictures of a split in the order of its items, then their masks."""
-        ids = [item.id for item in self.items(split)]
-        found = self._contents
-        return [*(found.pictures[i] for i in ids), *(found.masks[i] for i in ids if i in found.masks)]
+        return files_of(self.items(split), self._contents.pictures, self._contents.masks)
 
     def faults(self) -> Sequence[Fault]:
         """Everything that is wrong with the folder and its tables."""
@@ -130,10 +128,7 @@ class Folder(Dataset):
         )
 
     def _path(self, item: Item) -> Path:
-        try:
-            return self._contents.pictures[item.id]
-        except KeyError:
-            raise DataError(f"folder {self.root} has no picture {item.id}; take items from items()") from None
+        return picture_of(item, self._contents.pictures, f"folder {self.root}")
 
     @cached_property
     def _contents(self) -> Contents:

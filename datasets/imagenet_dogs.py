@@ -12,6 +12,7 @@ from pydantic import Field
 from bench.api import Dataset, Item, Pixels, Task
 from bench.datasets._imagenet_plan import Plan, make_plan
 from bench.datasets._imagenet_s import read_dogs
+from bench.datasets._listed import files_of, picture_of
 from bench.errors import DataError
 from bench.faults import Fault, refuse
 from bench.files import read_image
@@ -74,20 +75,13 @@ class ImagenetDogs(Dataset):
 
     def files(self, split: str) -> Sequence[Path]:
         """The pictures of a split in the order of its items, then their masks."""
-        ids = [item.id for item in self.items(split)]
-        masks = self._plan.masks
-        return [*(self._plan.pictures[i] for i in ids), *(masks[i] for i in ids if i in masks)]
+        return files_of(self.items(split), self._plan.pictures, self._plan.masks)
 
     def faults(self) -> Sequence[Fault]:
         return self._plan.faults
 
     def _path(self, item: Item) -> Path:
-        try:
-            return self._plan.pictures[item.id]
-        except KeyError:
-            raise DataError(
-                f"imagenet_dogs under {self.root} has no picture {item.id}; take items from items()"
-            ) from None
+        return picture_of(item, self._plan.pictures, f"imagenet_dogs under {self.root}")
 
     @cached_property
     def _plan(self) -> Plan:

@@ -14,8 +14,8 @@ from bench.api import Dataset, Item, Pixels, Source, Task
 from bench.datasets._addresses import ISIC_TERMS, isic_2018
 from bench.datasets._duplicates import near_duplicates
 from bench.datasets._isic_folders import CLASSES, Contents, read_folders
+from bench.datasets._listed import files_of, picture_of
 from bench.datasets._splits import blocks, fill, permuted, shares
-from bench.errors import DataError
 from bench.faults import Fault, refuse
 from bench.files import read_image, read_mask
 from bench.hookspecs import hookimpl
@@ -65,19 +65,14 @@ class Isic(Dataset):
 
     def files(self, split: str) -> Sequence[Path]:
         """The pictures of a split in the order of its items, then their masks."""
-        ids = [item.id for item in self.items(split)]
-        masks = self._contents.masks
-        return [*(self._contents.pictures[i] for i in ids), *(masks[i] for i in ids if i in masks)]
+        return files_of(self.items(split), self._contents.pictures, self._contents.masks)
 
     def sources(self) -> Sequence[Source]:
         """The archives of both tasks and the lesion groupings, from their official address."""
         return isic_2018()
 
     def _path(self, item: Item) -> Path:
-        try:
-            return self._contents.pictures[item.id]
-        except KeyError:
-            raise DataError(f"isic under {self.root} has no picture {item.id}; take items from items()") from None
+        return picture_of(item, self._contents.pictures, f"isic under {self.root}")
 
     @cached_property
     def _contents(self) -> Contents:

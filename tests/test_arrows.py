@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
-    1: "errors faults near disk entry_points source code_digest hookspecs api protocol store request roots",
+    1: "errors faults ahead near disk entry_points source code_digest hookspecs api protocol store request roots",
     2: """settings plugins files data_tables duplicates web archives unpack receipts download
           resizing thresholds metrics results view leaks samples keys door decoding pictures mapfile cache device provenance""",
     3: "confine augment weights training",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -173,6 +174,8 @@ class Method(Plugin):
     """The map is a decision already (0 or 1 everywhere): only the fixed threshold is applied."""
     reads_labels: ClassVar[bool] = True
     """Whether `fit` or `maps` looks at image labels."""
+    twin: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """`maps_only` settings that make a second row of the same fit, unless a user sets them: another normalisation of the maps."""
 
     def masks(self) -> Masks | None:
         """The masks that these settings read in training; None: image labels only."""

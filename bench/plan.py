@@ -45,7 +45,10 @@ class Planned:
         seed = f", seed {self.cell.seed}" if self.cell.seed else ""
         control = {"shuffled": " (shuffled labels)", "true": ""}[self.cell.protocol.labels]
         untrained = "" if self.cell.protocol.fit_share else " (untrained)"
-        return f"{self.cell.method.name}{control}{untrained} on {self.cell.dataset.name}{seed}"
+        twin = "".join(
+            f" ({name}={self.cell.settings[name]})" for name in twins(self.cell.method) if name in self.cell.settings
+        )
+        return f"{self.cell.method.name}{twin}{control}{untrained} on {self.cell.dataset.name}{seed}"
 
     @property
     def finished(self) -> bool:
@@ -69,7 +72,7 @@ def plan(request: RunRequest) -> list[Planned]:
         samples = Samples(dataset, request.protocol)
         if not samples["test"]:
             raise DataError(f"data set {dataset.name} has no test images; nothing can be scored")
-        for method, settings, rules in with_controls(ready, request):
+        for method, settings, rules in with_companions(ready, request):
             for seed in request.seeds:
                 cell = Cell(
                     dataset=dataset,
@@ -88,14 +91,40 @@ def plan(request: RunRequest) -> list[Planned]:
     return planned
 
 
-def with_controls(ready: Sequence[Ready], request: RunRequest) -> Iterator[tuple[AnyMethod, dict[str, Any], Protocol]]:
-    """Each method with its settings and rules; with `--controls` a method that learns from image labels twice more: on permuted labels,
-    and untrained. The title of the rules stays: controls stand in the same table, and their settings say what they are."""
+def with_companions(
+    ready: Sequence[Ready], request: RunRequest
+) -> Iterator[tuple[AnyMethod, dict[str, Any], Protocol]]:
+    """Each method with its settings and rules, its twin, and its controls; all of them stand in one table, for the title of the rules
+    stays and the settings say what they are."""
     for method, settings in ready:
         yield method, settings, request.protocol
-        if request.controls and learns_from_labels(method):
-            for name, value in CONTROLS.items():
-                yield method, {**settings, name: value}, replace(request.protocol, **{name: value})
+        yield from twin(method, settings, request.protocol)
+        if request.controls:
+            yield from controls(method, settings, request.protocol)
+
+
+def twin(
+    method: AnyMethod, settings: dict[str, Any], rules: Protocol
+) -> Iterator[tuple[AnyMethod, dict[str, Any], Protocol]]:
+    """The second row of a fit. Otsu's rule is of the min-maxed map whatever the map's own normalisation is: it is not made twice."""
+    others = tuple(rule for rule in rules.rules if rule != "otsu")
+    changes = twins(method)
+    if changes and others and not changes.keys() & settings.keys():
+        yield method.model_copy(update=dict(changes)), {**settings, **changes}, replace(rules, rules=others)
+
+
+def twins(method: AnyMethod) -> Mapping[str, Any]:
+    """The settings of a method's twin."""
+    return method.twin if isinstance(method, Method) else {}
+
+
+def controls(
+    method: AnyMethod, settings: dict[str, Any], rules: Protocol
+) -> Iterator[tuple[AnyMethod, dict[str, Any], Protocol]]:
+    """A method that learns from image labels twice more: on permuted labels, and untrained."""
+    if learns_from_labels(method):
+        for name, value in CONTROLS.items():
+            yield method, {**settings, name: value}, replace(rules, **{name: value})
 
 
 def learns_from_labels(method: AnyMethod) -> bool:

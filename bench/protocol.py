@@ -32,7 +32,7 @@ class Protocol:
     threshold: float = 0.5
     """the fixed T of the paper; a multiple of 1/256, strict (a pixel is foreground above it)"""
     rules: tuple[str, ...] = ("fixed", "otsu")
-    """threshold rules that make a row each; `otsu` is the label-free one that is ranked"""
+    """threshold rules that make a row each, no part of the title; `otsu` is the label-free one that is ranked"""
     labels: str = "true"
     """`true`, or `shuffled`: a control in which image labels are permuted"""
     segment_on: str = "weak"
@@ -104,7 +104,7 @@ SUMMARIES = {
 }
 
 CHOICES = {
-    "rules": ("fixed", "otsu"),
+    "rules": ("fixed", "otsu", "val", "oracle"),
     "labels": ("true", "shuffled"),
     "segment_on": ("weak", "masks"),
     "schedule": ("constant", "cosine"),
@@ -112,6 +112,8 @@ CHOICES = {
     "precision": ("fp32", "bf16"),
 }
 SETTABLE = tuple(f.name for f in fields(Protocol) if f.name not in ("name", "settings", "changed"))
+UNTITLED = ("rules",)
+"""Decide which rows there are, and nothing that stands in them: rows made with and without them share a table."""
 
 
 def find(name: str) -> Protocol:
@@ -127,7 +129,7 @@ def change(protocol: Protocol, changes: Mapping[str, str]) -> Protocol:
     """The protocol with fields set from text (`--set protocol.steps=100`); UsageError names the field and what it takes."""
     values = {name: _parse(protocol, name, text) for name, text in changes.items()}
     differing = {name: value for name, value in values.items() if value != getattr(protocol, name)}
-    changed = tuple(f for f in SETTABLE if f in differing or f in protocol.changed)
+    changed = tuple(f for f in SETTABLE if (f in differing or f in protocol.changed) and f not in UNTITLED)
     return replace(protocol, **differing, changed=changed)
 
 

@@ -181,7 +181,9 @@ def notes(bench: Workbench) -> list[str]:
     """What a reader of the row must know: the method's own words, and whether the kernel kept it to its folders, accepted faults."""
     open_door = [] if all(a.record.confined is not False for a in bench.used.values()) else ["not confined"]
     accepted = [bench.samples.accepted] if bench.samples.accepted else []
-    return [*bench.method.notes(), *open_door, *accepted]
+    worse = [dice for a in bench.used.values() if (dice := a.record.facts.get("dice", 1)) < 1]
+    trained_on = [f"trained on masks with a mean Dice of {dice:.3f}" for dice in worse]
+    return [*bench.method.notes(), *trained_on, *open_door, *accepted]
 
 
 def unscored(lines: Iterable[Mapping[str, Any]]) -> list[str]:

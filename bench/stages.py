@@ -13,15 +13,17 @@ import numpy as np
 import torch
 
 from bench import mapfile, pictures, segmenter
-from bench.api import GivenMaps, MaskMethod, Method
+from bench.api import GivenMaps, MaskMethod, Method, Pixels
 from bench.device import Meter
 from bench.keys import REVISIONS, code_of, fit_settings, maps_settings, segmenter_settings
 from bench.mapfile import MAPS
 from bench.method_process import NET, needed, seed_everything
+from bench.metrics import dice
 from bench.plugins import describe
 from bench.resizing import resize
 from bench.samples import LABELLED, file_digests, identity
 from bench.store import Artifact, MaskUse, Record, write_array, write_file
+from bench.thresholds import IGNORED
 from bench.training import CHECKPOINT, Training, save_network
 from bench.view import TARGETS, Joined, View
 from bench.workbench import Workbench
@@ -180,9 +182,22 @@ def mask_targets(bench: Workbench) -> Artifact:
             made = worker.scratch / TARGETS
             cost = worker.ask(do="targets", masks=str(masks.folder / TARGETS), to=str(made))
             made.replace(folder / TARGETS)
-        return Record(masks=(MaskUse("masks", len(numbers), "training"),), confined=worker.confined, **cost)
+        facts = {"dice": likeness(np.load(folder / TARGETS), np.load(masks.folder / TARGETS))}
+        use = MaskUse("masks", len(numbers), "training")
+        return Record(masks=(use,), confined=worker.confined, facts=facts, **cost)
 
     return bench.keep(bench.store.make("targets", inputs, work))
+
+
+def likeness(made: Pixels, true: Pixels) -> float:
+    """Mean Dice of made masks (N, H, W) against the true ones, over each foreground in each mask that shows it; 1 where none does."""
+    known = true != IGNORED
+    scores = [
+        dice(*((pair & known).sum((1, 2)) for pair in (a & b, a & ~b, ~a & b)))
+        for value in np.unique(true[known & (true > 0)])
+        for a, b in ((made == value, true == value),)
+    ]
+    return float(np.nanmean(np.concatenate(scores))) if scores else 1.0
 
 
 def changes_targets(method: MaskMethod) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Literal, NamedTuple, cast
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -48,6 +49,7 @@ class MLAttention(Pretrained):
 
     name: ClassVar[str] = "ml_attention"
     paper: ClassVar[str] = "a baseline of Adiga, Dolz, Lombaert, 2020"
+    twin: ClassVar[Mapping[str, Any]] = MappingProxyType({"map_norm": "minmax"})
 
     epochs: int = Field(300, ge=1, description="passes over the labelled images (paper 1, 3.2)")
     dimension: int = Field(128, ge=2, description="length of the embedding (paper 1, 3.2)")

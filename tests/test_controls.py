@@ -71,3 +71,33 @@ def test_a_fit_share_of_nothing_gives_no_epoch(tmp_path: Path) -> None:
     training = Training(torch.nn.Linear(1, 1), tmp_path, seed=0, fit_share=0)
     assert list(training.epochs(300)) == []
     assert change(SMOKE, {"fit_share": "0"}).title == "smoke(fit_share=0.0)"
+
+
+def test_a_twin_is_a_row_beside_its_method_from_the_same_fit(inline: None, tiny_file: Path, tmp_path: Path) -> None:
+    rules = change(SHORT, {"rules": "fixed,otsu"})
+    planned = plan(RunRequest(("tiny_twin",), ("tiny_shapes",), rules, out=tmp_path))
+    assert [one.title for one in planned] == ["tiny_twin on tiny_shapes", "tiny_twin (sharpness=2.0) on tiny_shapes"]
+    prepare(planned, lambda *_: None)
+    for one in planned:
+        one.folder.mkdir(parents=True, exist_ok=True)
+        work(one.cell, one.folder, lambda *_: None)
+    assert len(list((tmp_path / "artifacts").glob("fit-*"))) == 1
+    assert {(row["settings"], row["rule"]) for row in results.collect(tmp_path)} == {
+        ("", "fixed"),
+        ("", "otsu"),
+        ("sharpness=2.0", "fixed"),
+    }
+
+
+@pytest.mark.parametrize(("rules", "setting"), [("otsu", ()), ("fixed", ((None, "sharpness", "3"),))])
+def test_no_twin_where_otsu_alone_is_asked_for_or_the_setting_is_chosen(
+    tiny_file: Path, tmp_path: Path, rules: str, setting: tuple[Any, ...]
+) -> None:
+    request = RunRequest(
+        ("tiny_twin",), ("tiny_shapes",), change(SHORT, {"rules": rules}), settings=setting, out=tmp_path
+    )
+    assert len(plan(request)) == 1
+
+
+def test_the_rules_that_make_rows_are_no_part_of_the_title() -> None:
+    assert change(SMOKE, {"rules": "fixed", "steps": "9"}).title == "smoke(steps=9)"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -115,6 +116,13 @@ class TinyNested(Tiny):
         net.load_state_dict(g.state_dict())
 
 
+class TinyTwin(Tiny):
+    """Has a second row with sharper maps of the same fit."""
+
+    name: ClassVar[str] = "tiny_twin"
+    twin: ClassVar[Mapping[str, Any]] = MappingProxyType({"sharpness": 2.0})
+
+
 class Broken(Tiny):
     """Divides by zero in its fit."""
 
@@ -168,7 +176,7 @@ class TinyEroded(MaskMethod):
 
 @hookimpl
 def bench_methods() -> Iterable[type[Method | MaskMethod]]:
-    return Tiny, TinyBinary, TinyMasks, TinyNested, Broken, Diverging, Spy, TinyEroded
+    return Tiny, TinyBinary, TinyMasks, TinyNested, TinyTwin, Broken, Diverging, Spy, TinyEroded
 
 
 @hookimpl

@@ -177,6 +177,11 @@ class Method(Plugin):
     twin: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """`maps_only` settings that make a second row of the same fit, unless a user sets them: another normalisation of the maps."""
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether the maps are the same for every seed: one seed is then all there is, and its variance over seeds is zero."""
+        return False
+
     def masks(self) -> Masks | None:
         """The masks that these settings read in training; None: image labels only."""
         return None

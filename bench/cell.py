@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bench.api import AnyMethod, Dataset, MaskMethod, Plugin, Pretrained
+from bench.api import AnyMethod, Dataset, MaskMethod, Method, Plugin, Pretrained
 from bench.keys import decisive, recipe, segmenter_settings
 from bench.protocol import VERSION, Protocol
 from bench.samples import identity
@@ -124,6 +124,7 @@ def describe(cell: Cell, fingerprint: str) -> dict[str, Any]:
         "settings": dict(cell.settings),
         "all_settings": decisive(method),
         "seed": cell.seed,
+        "deterministic": isinstance(method, Method) and method.deterministic,
         "pretraining": pretraining(method, cell.dataset),
     }
 

@@ -26,6 +26,11 @@ class Floor(Method):
     floor: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = False
 
+    @property
+    def deterministic(self) -> bool:
+        """Nothing is drawn."""
+        return True
+
     def build(self, task: Task) -> nn.Module:
         """Nothing to train."""
         return nn.Identity()
@@ -92,6 +97,11 @@ class ShapePrior(Floor):
 
     count: int = Field(10, ge=1, description="masks that are averaged")
 
+    @property
+    def deterministic(self) -> bool:
+        """The seed draws the masks."""
+        return False
+
     def masks(self) -> Masks:
         """The masks that are averaged, counted as masks used in training."""
         return Masks("masks", self.count, "training")
@@ -131,6 +141,11 @@ class RandomNetwork(Floor):
     name: ClassVar[str] = "random_network"
 
     backbone: str = Field("resnet50", description="timm name of the classifier")
+
+    @property
+    def deterministic(self) -> bool:
+        """The seed draws the weights."""
+        return False
 
     def build(self, task: Task) -> nn.Module:
         """An untrained classifier, drawn by the run's seed."""

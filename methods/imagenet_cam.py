@@ -24,6 +24,11 @@ class ImageNetCAM(Explained):
     floor: ClassVar[bool] = True
     reads_labels: ClassVar[bool] = False
 
+    @property
+    def deterministic(self) -> bool:
+        """Published weights are; random ones are drawn by the seed."""
+        return self.pretrained
+
     def notes(self) -> tuple[str, ...]:
         return () if self.pretrained else ("random weights: no ImageNet class is seen",)
 

@@ -26,6 +26,11 @@ class PretrainedPCA(Pretrained):
     backbone: str = Field("resnet50", description="timm name of the ResNet")
     layer: Literal["layer2", "layer3", "layer4"] = Field("layer3", description="block whose output is decomposed")
 
+    @property
+    def deterministic(self) -> bool:
+        """Published weights are; random ones are drawn by the seed."""
+        return self.pretrained
+
     def notes(self) -> tuple[str, ...]:
         return () if self.pretrained else ("random weights: features of an untrained network",)
 

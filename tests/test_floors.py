@@ -198,3 +198,20 @@ def test_a_random_network_differs_from_seed_to_seed_and_repeats_itself() -> None
     assert torch.equal(of_seed(1), of_seed(1))
     assert not torch.equal(of_seed(1), of_seed(2))
     assert of_seed(1).shape == (3, 1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    "floor", [AllForeground(), CentreDisc(), Otsu(), OtsuClassic(), ShapePrior(), RandomNetwork(backbone="resnet10t")]
+)
+def test_a_floor_says_whether_the_seed_changes_its_maps(floor: Method, tmp_path: Path) -> None:
+    images, made = torch.rand(2, 3, 96, 96), []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        net = floor.build(ONE)
+        view = View(np.zeros((4, 3, 32, 32), np.uint8), None, ONE)
+        view.masks = View(np.zeros((4, 3, 32, 32), np.uint8), None, ONE)
+        view.masks.targets = torch.randint(0, 2, (4, 32, 32), dtype=torch.uint8)  # the door draws others for another seed
+        floor.fit(net, view, Training(net, tmp_path / f"{seed}", seed=seed))
+        with torch.no_grad():
+            made.append(floor.maps(net.eval(), images, None, ONE))
+    assert torch.equal(*made) == floor.deterministic

@@ -94,3 +94,8 @@ def test_random_weights_are_said_in_the_row() -> None:
 def test_a_backbone_without_places_is_refused() -> None:
     with pytest.raises(UsageError, match=r"imagenet_cam\.backbone: the output of blocks\.5 is no map over places"):
         instantiate(ImageNetCAM, {"backbone": "test_vit"})
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_only_published_weights_are_the_same_for_every_seed(pretrained: bool) -> None:
+    assert ImageNetCAM(pretrained=pretrained).deterministic == pretrained

@@ -130,3 +130,8 @@ def test_a_network_that_is_no_resnet_is_refused(backbone: str) -> None:
         UsageError, match=r"pretrained_pca\.backbone: this network has no layer3; name a ResNet of timm"
     ):
         instantiate(PretrainedPCA, {"backbone": backbone})
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_only_published_weights_are_the_same_for_every_seed(pretrained: bool) -> None:
+    assert PretrainedPCA(pretrained=pretrained).deterministic == pretrained

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.errors import BenchError, DataError, MachineError, PluginError, UsageError
     from bench.faults import Fault
     from bench.hookspecs import hookimpl
+    from bench.notebook import load_results, map_of, picture_of, run, scores_of
 
 __all__ = [
     "BenchError",
@@ -43,7 +44,12 @@ __all__ = [
     "Task",
     "UsageError",
     "hookimpl",
+    "load_results",
+    "map_of",
     "maps_only",
+    "picture_of",
+    "run",
+    "scores_of",
 ]
 
 _HOME = {
@@ -51,6 +57,7 @@ _HOME = {
     "bench.errors": "BenchError DataError MachineError PluginError UsageError",
     "bench.faults": "Fault",
     "bench.hookspecs": "hookimpl",
+    "bench.notebook": "load_results map_of picture_of run scores_of",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from bench.cell import RESULT, Cell, describe
 from bench.confine import die_with_parent
+from bench.csv_files import write_scores
 from bench.device import pick, settle
 from bench.errors import BenchError
 from bench.provenance import git_state, package_of
-from bench.results import write_scores
-from bench.rows import rows_of, summary_of, write_history
+from bench.rows import rows_of
 from bench.samples import Samples
 from bench.store import Artifact, Store, canonical, write_file, write_json
+from bench.summary import summary_of, write_history
 from bench.workbench import Report, Workbench
 
 

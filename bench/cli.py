@@ -11,9 +11,14 @@ from typing import Any, NoReturn
 import click
 
 from bench import plugins
+from bench.cli_break_even import attribution, break_even
+from bench.cli_check import check_plugin
 from bench.cli_data import data
+from bench.cli_doctor import doctor
 from bench.cli_flags import with_flags
 from bench.cli_list import info, list_
+from bench.cli_new import new
+from bench.cli_predict import predict
 from bench.cli_run import run
 from bench.cli_runs import runs
 from bench.errors import BenchError
@@ -123,6 +128,6 @@ def completion(shell: str) -> None:
     click.echo(script(cli, {}, "bench", "_BENCH_COMPLETE").source())
 
 
-for command in (run, list_, info, data, runs):
+for command in (run, break_even, attribution, list_, info, new, check_plugin, data, runs, predict, doctor):
     cli.add_command(command)
 with_flags(cli)

@@ -19,8 +19,11 @@ class Flags:
 
 
 def flags() -> Flags:
-    """The flags of the command line that is being run."""
-    found = click.get_current_context().find_root().ensure_object(Flags)
+    """The flags of the command line that is being run; called from Python, where there is none, nothing is printed."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return Flags(quiet=True, progress=False)
+    found = context.find_root().ensure_object(Flags)
     assert isinstance(found, Flags)
     return found
 

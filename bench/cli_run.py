@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import plugins
+from bench.cli_config import config_option, origins
 from bench.cli_flags import flags
+from bench.cli_settings import data_roots, settings_of, table_origins
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.request import RunRequest, Setting
+    from bench.request import RunRequest
 
 
 def _complete(kind: str) -> Any:
@@ -103,15 +105,25 @@ def _protocols() -> list[str]:
     metavar="FAULT[,FAULT]",
     help="Kinds of fault in the data to go on with (`bench data check` names them); shown in every row.",
 )
+@config_option
 @click.option("--fresh", is_flag=True, help="Make every artifact again.")
-@click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
-def run(**options: Any) -> int:
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what would be made, what is there, what it takes, and where each option comes from; make nothing.",
+)
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> int:
     """Fit methods on image labels, train the same U-Net on their proxies, and print the Dice table.
 
     \b
     bench run --method gradcam_resnet50,otsu --dataset isic --data-root ISIC --protocol quick --seed 0,1,2
     """
     request = parse(**options)
+    if request.dry_run:
+        from bench.dry_run import dry_run
+
+        return dry_run(request, [*origins(context), *table_origins(request, options["settings"], options["roots"])])
     from bench.run import run as run_cells
 
     return run_cells(request)
@@ -139,7 +151,7 @@ def parse(
     on = _names("datasets", datasets)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
-    split = [_setting(text, (*chosen, *on)) for text in settings]
+    split = [setting for setting, _ in settings_of(settings, chosen, on)]
     changes = {key: text for owner, key, text in split if owner == "protocol"}
     return RunRequest(
         methods=chosen,
@@ -148,7 +160,7 @@ def parse(
         protocol=protocol.change(protocol.find(rules), changes),
         seeds=_seeds(seeds),
         settings=tuple(s for s in split if s[0] != "protocol"),
-        data_roots=dict(_root(text, on) for text in roots),
+        data_roots={name: path for name, (path, _) in data_roots(roots, on).items()},
         plugins=files,
         accept=accepted(accept),
         device=device,
@@ -188,26 +200,3 @@ def _seeds(texts: tuple[str, ...]) -> tuple[int, ...]:
     if wrong or not listed:
         raise UsageError(f"--seed takes whole numbers from 0, as in 0,1,2, not {', '.join(map(repr, wrong or texts))}")
     return tuple(dict.fromkeys(int(text) for text in listed))
-
-
-def _setting(text: str, chosen: tuple[str, ...]) -> Setting:
-    """`[OBJ.]k=v` -> (OBJ or None, k, v). The first part is OBJ where something is called that; else it is a field."""
-    key, equals, value = text.partition("=")
-    if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
-        raise UsageError(f"--set takes [OBJ.]NAME=VALUE, not {text!r}")
-    owner, dot, field = key.partition(".")
-    if dot and (owner in chosen or owner == "protocol"):
-        return owner, field, value
-    if dot and any(owner in plugins.names(kind) for kind in plugins.KINDS):
-        raise UsageError(f"--set {text}: {owner} is no part of this run, which has {', '.join(chosen)}")
-    return None, key, value
-
-
-def _root(text: str, datasets: tuple[str, ...]) -> tuple[str | None, Path]:
-    """`[D=]PATH`; a path with = in it counts as one unless a data set of this run is called like its start."""
-    name, equals, path = text.partition("=")
-    if equals and name in datasets:
-        return name, Path(path)
-    if equals and name in plugins.names("datasets"):
-        raise UsageError(f"--data-root {text}: {name} is no part of this run")
-    return None, Path(text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ import numpy.typing as npt
 
 from bench.api import Pixels
 from bench.errors import PluginError
-from bench.metrics import LEVELS, Truth, binarise, resize, score_image
+from bench.metrics import LEVELS, WSOL_STEPS, ImageScore, Truth, binarise, resize, score_image
 from bench.store import reserve, write_file
+from bench.thresholds import Cut
 
 MAPS = "maps.npy"
 FULL = 65_280
 """What 1 is stored as: 255 x 256, so that every threshold j/256 is stored exactly and a value that equals it does not slip above."""
+
+POOLED = {"fine": LEVELS, "wsol": WSOL_STEPS + 1}
+"""Histograms that are summed over the images of a split, and their levels."""
 
 Stored = npt.NDArray[np.uint16]
 
@@ -48,7 +53,7 @@ def _fill(file: Path, total: int, batches: Iterable[Any]) -> None:
         stack.flush()
 
 
-def proxies(stored: Stored, rule: str, threshold: float, size: int) -> Pixels:
+def proxies(stored: Stored, cut: Cut, size: int) -> Pixels:
     """(N, K, h, w) maps -> (N, size, size) masks: k + 1 where map k is above its threshold and the largest of those that are.
 
     The map is resized first and thresholded then (thresholding first gives other masks).
@@ -58,31 +63,47 @@ def proxies(stored: Stored, rule: str, threshold: float, size: int) -> Pixels:
         best = np.zeros((size, size), np.float32)
         for k, channel in enumerate(channels):
             values = resize(as_floats(channel), (size, size))
-            wins = binarise(values, rule, threshold) & (values > best)
+            wins = binarise(values, None if cut is None else cut[k]) & (values > best)
             masks[number][wins] = k + 1
             best = np.where(wins, values, best)
     return masks
 
 
-def count(stored: Stored, truths: Iterable[Truth], foregrounds: int) -> dict[str, npt.NDArray[Any]]:
-    """Fields of metrics.ImageScore per image and foreground, stacked (N, K, ...); `fine` summed over the images (K, 2, 65536).
+def count(
+    stored: Stored, truths: Iterable[Truth], foregrounds: int, cuts: Mapping[str, Cut] = MappingProxyType({})
+) -> dict[str, npt.NDArray[Any]]:
+    """Fields of metrics.ImageScore per image and foreground, stacked (N, K, ...); those of `POOLED` summed over the images (K, 2, levels).
 
     Beside them `missing` (N, K), where the labels show a foreground and no mask says where: it lies in no sum; `drawn` (N,), whether there
-    was a mask.
+    was a mask; `hd95_NAME` (N, K) for each of the cuts.
     """
     rows: dict[str, list[Any]] = {}
-    fine = np.zeros((foregrounds, 2, LEVELS), np.int64)
+    pooled = {name: np.zeros((foregrounds, 2, levels), np.int64) for name, levels in POOLED.items()}
     for channels, truth in zip(stored, truths, strict=True):
-        each = [score_image(as_floats(channels[k]), truth.mask, k + 1) for k in range(foregrounds)]
+        each = [
+            score_image(as_floats(channels[k]), truth.mask, k + 1, of_foreground(cuts, k)) for k in range(foregrounds)
+        ]
         missing = [k in truth.missing for k in range(foregrounds)]
-        for k, score in enumerate(each):
-            fine[k] += 0 if missing[k] else score.fine
-        for name in each[0]._fields:
-            if name != "fine":
-                rows.setdefault(name, []).append([getattr(score, name) for score in each])
+        for name, total in pooled.items():
+            for k, score in enumerate(each):
+                total[k] += 0 if missing[k] else getattr(score, name)
+        for name, values in kept_of(each).items():
+            rows.setdefault(name, []).append(values)
         rows.setdefault("missing", []).append(missing)
         rows.setdefault("drawn", []).append(truth.drawn)
-    return {**{name: np.asarray(values) for name, values in rows.items()}, "fine": fine}
+    return {**{name: np.asarray(values) for name, values in rows.items()}, **pooled}
+
+
+def of_foreground(cuts: Mapping[str, Cut], k: int) -> dict[str, float | None]:
+    """The threshold of one foreground under each cut; None: Otsu's."""
+    return {name: None if cut is None else cut[k] for name, cut in cuts.items()}
+
+
+def kept_of(each: list[ImageScore]) -> dict[str, list[Any]]:
+    """What is kept of an image: the fields of its foregrounds' scores that are not summed, distances by the name of their cut."""
+    names = [name for name in ImageScore._fields if name not in (*POOLED, "hd95")]
+    fields = {name: [getattr(score, name) for score in each] for name in names}
+    return fields | {f"hd95_{cut}": [score.hd95[cut] for score in each] for cut in each[0].hd95}
 
 
 def as_floats(channel: Stored) -> npt.NDArray[np.float32]:

@@ -9,10 +9,13 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bench.confine import confine, die_with_parent
 from bench.errors import BenchError, PluginError
+
+if TYPE_CHECKING:
+    from bench.api import AnyMethod
 
 NET = "net.safetensors"
 BATCH = 32
@@ -59,8 +62,11 @@ def _explain(job: Mapping[str, Any], error: Exception) -> str:
 class Worker:
     """A method with its network: fits it, loads it, makes maps with it."""
 
-    def __init__(self, job: Mapping[str, Any], report: Callable[[int, int], None]) -> None:
-        from bench.api import AnyMethod, Task
+    def __init__(
+        self, job: Mapping[str, Any], report: Callable[[int, int], None], method: AnyMethod | None = None
+    ) -> None:
+        """`method` where it is at hand already; else the job says which plugin to load."""
+        from bench.api import Task
         from bench.device import Meter, pick, settle
         from bench.plugins import restore
 
@@ -69,7 +75,7 @@ class Worker:
         self.task = Task.model_validate(job["task"])
         self.device = pick(job["device"])
         settle(job["threads"], self.device)
-        self.method: AnyMethod = restore(job["plugin"]).model_validate(job["settings"])
+        self.method: AnyMethod = method or restore(job["plugin"]).model_validate(job["settings"])
         self.meter = Meter(self.device)
         self.net: Any = None
 
@@ -141,7 +147,7 @@ class Worker:
         made = self.method.targets(true.clone(), torch.Generator().manual_seed(self.job["seed"]))  # type: ignore[union-attr]
         if not isinstance(made, torch.Tensor) or made.shape != true.shape or made.dtype != torch.uint8:
             raise PluginError(
-                f"targets() of {self.method.name} must return {tuple(true.shape)} uint8 masks; it returned {_describe(made)}"
+                f"targets() of {self.method.name} must return {tuple(true.shape)} uint8 masks; it returned {described(made)}"
             )
         write_array(to, made.numpy())
 
@@ -180,23 +186,31 @@ def needed(method: Any) -> dict[str, Any]:
 
 def check_maps(name: str, made: Any, count: int, foregrounds: int) -> Any:
     """Maps as the contract wants them, (B, K, h, w) float in [0, 1]; PluginError says what was expected and what came."""
-    import torch
-
-    expected = f"({count}, {foregrounds}, h, w) floats in [0, 1]"
-    if (
-        not isinstance(made, torch.Tensor)
-        or made.ndim != 4
-        or made.shape[:2] != (count, foregrounds)
-        or not made.is_floating_point()
-    ):
-        raise PluginError(f"maps() of {name} must return {expected}; it returned {_describe(made)}")
-    low, high = float(made.min()), float(made.max())
-    if not (low >= 0 and high <= 1):  # NaN fails both
-        raise PluginError(f"maps() of {name} must return {expected}; its values run from {low} to {high}")
+    for fault in map_faults(made, count, foregrounds).values():
+        raise PluginError(f"maps() of {name} must return ({count}, {foregrounds}, h, w) floats in [0, 1]; {fault}")
     return made
 
 
-def _describe(made: Any) -> str:
+def map_faults(made: Any, count: int, foregrounds: int) -> dict[str, str]:
+    """What is wrong with maps, in words, by what it is wrong with: `shape`, `dtype`, `nan`, `range`."""
+    import torch
+
+    if not isinstance(made, torch.Tensor) or made.ndim != 4 or made.shape[:2] != (count, foregrounds):
+        return {"shape": f"it returned {described(made)}"}
+    if not made.is_floating_point():
+        return {"dtype": f"it returned {described(made)}"}
+    faults = {}
+    low, high = float(made.min()), float(made.max())
+    if low != low:  # torch's least is NaN where anything is
+        faults["nan"] = f"{int(made.isnan().sum())} of its {made.numel()} values are NaN"
+        low, high = float(made.nan_to_num(0.5).min()), float(made.nan_to_num(0.5).max())
+    if not (low >= 0 and high <= 1):
+        faults["range"] = f"its values run from {low} to {high}"
+    return faults
+
+
+def described(made: Any) -> str:
+    """What a plugin returned, in words: shape and dtype, or its type."""
     shape = getattr(made, "shape", None)
     return f"a {type(made).__name__}" if shape is None else f"{tuple(shape)} {made.dtype}"
 

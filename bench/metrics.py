@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.distances import Outline
 from bench.resizing import Map, Mask, resize, resize_nearest
 from bench.thresholds import (
     BINS,
+    STEPS,
     Counts,
+    all_counts,
     binarise,
     bins,
     counts,
@@ -31,10 +36,12 @@ __all__ = [
     "Truth",
     "average_precision",
     "below_half",
+    "best_thresholds",
     "binarise",
     "bins",
     "counts",
     "dice",
+    "dice_of_regions",
     "fine_histogram",
     "histogram",
     "macro",
@@ -50,6 +57,7 @@ __all__ = [
 Scores = npt.NDArray[np.float64]
 
 LEVELS = 65_536
+WSOL_STEPS = 1000
 PAPER_SIZE = (224, 224)
 
 
@@ -80,23 +88,38 @@ class ImageScore(NamedTuple):
     otsu: float
     otsu_224: float
     fine: Counts  # (2, 65536) of the raw map at native size
+    wsol: Counts  # (2, 1001) of the same: the bins of wsolevaluation at interval 0.001
     ap: float
     dead: bool  # the map was zero or constant before it was resized
+    hd95: Mapping[str, float]  # at each cut that was asked for; NaN where the mask has no foreground
 
 
-def score_image(values: Map, mask: Mask, value: int = 1) -> ImageScore:
+def score_image(
+    values: Map, mask: Mask, value: int = 1, cuts: Mapping[str, float | None] = MappingProxyType({})
+) -> ImageScore:
     """Everything counted of one map (h, w) in [0, 1] and its mask (H, W): `value` is foreground, 255 ignored, all else background.
 
-    The 224-pixel score is the paper's column: the map resized bilinearly, the mask to the nearest pixel.
+    The 224-pixel score is the paper's column: the map resized bilinearly, the mask to the nearest pixel. Distances cannot follow from
+    counts: they are taken here, for the thresholds in `cuts` (None: Otsu's).
     """
     native, where = resize(values, _size(mask)), split(mask, value)
     raw, stretched, threshold = _count(native, where)
     small, small_where = resize(values, PAPER_SIZE), split(resize_nearest(mask, PAPER_SIZE), value)
     raw_224, stretched_224, threshold_224 = _count(small, small_where)
     fine = split_counts(_levels(native), where, LEVELS)
-    dead = bool(values.min() == values.max())
+    valid, outline = (where != 2).reshape(native.shape), Outline((where == 1).reshape(native.shape))
     return ImageScore(
-        raw, stretched, raw_224, stretched_224, threshold, threshold_224, fine, average_precision(fine), dead
+        raw,
+        stretched,
+        raw_224,
+        stretched_224,
+        threshold,
+        threshold_224,
+        fine,
+        split_counts(wsol_bins(native), where, WSOL_STEPS + 1),
+        average_precision(fine),
+        bool(values.min() == values.max()),
+        {name: outline.hd95(binarise(native, cut) & valid) for name, cut in cuts.items()},
     )
 
 
@@ -109,6 +132,28 @@ def dice(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> Scores:
     tp, fp, fn = (np.asarray(n, np.float64) for n in (tp, fp, fn))
     scored = tp + fn > 0
     return np.where(scored, 2 * tp / np.where(scored, 2 * tp + fp + fn, 1), np.nan)
+
+
+def dice_of_regions(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    """Dice of two regions (H, W), whichever of them is the truth; NaN where both are empty: there is nothing to agree on."""
+    sizes = np.count_nonzero(one) + np.count_nonzero(other)
+    return 2 * np.count_nonzero(one & other) / sizes if sizes else float("nan")
+
+
+def best_thresholds(raw: Counts) -> list[float | None]:
+    """For each foreground the j/256 with the highest mean Dice over images: (N, K, 2, 257) -> K of them.
+
+    Of equal ones the lowest. None for a foreground that no mask shows: there is nothing to choose by.
+    """
+    return [_best(raw[:, k]) for k in range(raw.shape[1])]
+
+
+def _best(raw: Counts) -> float | None:
+    shown = raw[raw[:, 1].any(-1)]
+    if not len(shown):
+        return None
+    tp, fp, fn, _ = all_counts(shown)
+    return float(dice(tp, fp, fn)[:, :STEPS].mean(0).argmax()) / STEPS
 
 
 def pooled_dice(tp: npt.ArrayLike, fp: npt.ArrayLike, fn: npt.ArrayLike) -> float:
@@ -144,10 +189,21 @@ def fine_histogram(values: Map, mask: Mask, value: int = 1) -> Counts:
     return split_counts(_levels(values), split(mask, value), LEVELS)
 
 
-def average_precision(fine: Counts) -> float:
-    """Average precision of the scores in a fine histogram (2, 65536), of one image or pooled (then it is PxAP); NaN without foreground.
+def wsol_bins(values: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """The bin 0..1000 of values in [0, 1] that wsolevaluation counts them in: j/1000 <= v < (j + 1)/1000, flat (H * W,).
 
-    Exact for 16-bit scores, ties included: sum over thresholds of (recall gained) x precision, as scikit-learn has it.
+    Its MaskEvaluator (clovaai/wsolevaluation, evaluation.py) takes np.histogram with edges np.arange(0, 1, 0.001) and 1. In float64 a
+    float32 times 1000 is exact, so that none lies on the wrong side.
+    """
+    index: npt.NDArray[np.intp] = (values.astype(np.float64).ravel() * WSOL_STEPS).astype(np.intp)
+    return index
+
+
+def average_precision(fine: Counts) -> float:
+    """Average precision of the scores in a histogram (2, levels), of one image or pooled (then it is PxAP); NaN without foreground.
+
+    Sum over levels of (recall gained) x precision, as scikit-learn has it, ties included: exact for 16-bit scores in a fine histogram
+    (2, 65536); of the bins of `wsol_bins` (2, 1001) it is wsolevaluation's PxAP.
     """
     foreground = fine[1]
     reached = np.flatnonzero(foreground)[::-1]  # thresholds at which recall grows, highest first
@@ -155,7 +211,7 @@ def average_precision(fine: Counts) -> float:
         return float("nan")
     gained = foreground[reached]
     true = gained.cumsum()
-    false = fine[0][::-1].cumsum()[LEVELS - 1 - reached]
+    false = fine[0][::-1].cumsum()[fine.shape[1] - 1 - reached]
     return float((gained * (true / (true + false))).sum() / true[-1])
 
 

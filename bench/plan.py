@@ -84,7 +84,7 @@ def plan(request: RunRequest) -> list[Planned]:
                     seed=seed,
                     out=request.out.resolve(),
                     device=request.device,
-                    threads=max(1, (os.cpu_count() or 1) // request.jobs),
+                    threads=threads(request.jobs),
                     fresh_since=fresh_since,
                 )
                 planned.append(Planned(cell, cell.folder(samples.fingerprint), samples.fingerprint))
@@ -125,6 +125,12 @@ def controls(
     if learns_from_labels(method):
         for name, value in CONTROLS.items():
             yield method, {**settings, name: value}, replace(rules, **{name: value})
+
+
+def threads(jobs: int) -> int:
+    """Of one cell: what OMP_NUM_THREADS says, else its share of the cores."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return int(named) if named.isdecimal() and int(named) else max(1, (os.cpu_count() or 1) // jobs)
 
 
 def learns_from_labels(method: AnyMethod) -> bool:

@@ -24,8 +24,8 @@ from rich.progress import (
 from bench.request import RunRequest
 
 if TYPE_CHECKING:
+    from bench.columns import Row
     from bench.plan import Planned
-    from bench.results import Row
 
 
 class Display:

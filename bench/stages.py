@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from bench.plugins import describe
 from bench.resizing import resize
 from bench.samples import LABELLED, file_digests, identity
 from bench.store import Artifact, MaskUse, Record, write_array, write_file
-from bench.thresholds import IGNORED
+from bench.thresholds import IGNORED, Cut
 from bench.training import CHECKPOINT, Training, save_network
 from bench.view import TARGETS, Joined, View
 from bench.workbench import Workbench
@@ -134,29 +135,40 @@ def given_maps(bench: Workbench, method: GivenMaps, split: str) -> Artifact:
     return bench.keep(bench.store.make("maps", inputs, work))
 
 
-def proxies(bench: Workbench, sources: Sequence[Artifact], rule: str) -> Artifact:
-    """Pseudo-masks: the maps of the images the segmenter trains on, resized to the view and thresholded (paper 1, section 2.2)."""
-    threshold = bench.protocol.threshold if rule == "fixed" else None
-    inputs = {
+def proxies(
+    bench: Workbench, sources: Sequence[Artifact], rule: str, chosen: Cut = None, chosen_by: Artifact | None = None
+) -> Artifact:
+    """Pseudo-masks: the maps of the images the segmenter trains on, resized to the view and cut (paper 1, section 2.2).
+
+    `chosen`: thresholds of a rule that masks decide; `chosen_by`: the scores of those masks, which thereby are masks used for tuning.
+    """
+    fixed = (bench.protocol.threshold,) * len(bench.samples.dataset.task.foreground)
+    cut = fixed if rule == "fixed" else chosen
+    inputs: dict[str, Any] = {
         "revision": REVISIONS["targets"],
         "maps": [source.name for source in sources],
         "rule": rule,
-        "threshold": threshold,
+        "threshold": bench.protocol.threshold if rule == "fixed" else chosen,
         "size": bench.protocol.size,
     }
+    if chosen_by is not None:
+        inputs["chosen_by"] = chosen_by.name
 
     def work(folder: Path) -> Record:
         bench.report(f"proxies ({rule})", 0, 0)
         with Meter(torch.device("cpu")) as meter:
-            each = [
-                mapfile.proxies(mapfile.open_maps(s.folder), rule, threshold or 0.0, bench.protocol.size)
-                for s in sources
-            ]
+            each = [mapfile.proxies(mapfile.open_maps(s.folder), cut, bench.protocol.size) for s in sources]
             stack = np.concatenate(each)
             write_array(folder / TARGETS, stack)
-        return Record(facts={"coverage": float((stack > 0).mean())}, **meter.cost())
+        tuned = tuned_on(chosen_by) if chosen_by else ()
+        return Record(masks=tuned, facts={"coverage": float((stack > 0).mean())}, **meter.cost())
 
     return bench.keep(bench.store.make("targets", inputs, work))
+
+
+def tuned_on(scored: Artifact) -> tuple[MaskUse, ...]:
+    """The masks that scores were made of, as masks that chose something."""
+    return tuple(replace(use, purpose="tuning") for use in scored.record.masks)
 
 
 def mask_targets(bench: Workbench) -> Artifact:
@@ -275,16 +287,19 @@ def segmenter_maps(bench: Workbench, segmented: Artifact, split: str) -> Artifac
     return bench.keep(bench.store.make("maps", inputs, work))
 
 
-def scores(bench: Workbench, made: Artifact, split: str) -> Artifact:
-    """Counts of maps against the masks of a split at native size; every threshold's score is a sum over them."""
+def scores(bench: Workbench, made: Artifact, split: str, cuts: Mapping[str, Cut] = MappingProxyType({})) -> Artifact:
+    """Counts of maps against the masks of a split at native size; every threshold's score is a sum over them.
+
+    Distances of outlines are no sums: they are taken at `cuts`, while the masks are open.
+    """
     content = {"dataset": identity(bench.samples.dataset), "split": split, "content": bench.samples.hashes[split]}
-    inputs = {"revision": REVISIONS["scores"], "maps": made.name, "masks": content}
+    inputs = {"revision": REVISIONS["scores"], "maps": made.name, "masks": content, "cuts": dict(cuts)}
 
     def work(folder: Path) -> Record:
         bench.report(f"scores of {split}", 0, 0)
         with Meter(torch.device("cpu")) as meter:
             foregrounds = len(bench.samples.dataset.task.foreground)
-            counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.truths(split), foregrounds)
+            counted = mapfile.count(mapfile.open_maps(made.folder), bench.door.truths(split), foregrounds, cuts)
             write_file(folder / SCORES, partial(_save_counts, counted))
         opened = int(counted["drawn"].sum())
         return Record(masks=(MaskUse(split, opened, "evaluation"),) if opened else (), **meter.cost())

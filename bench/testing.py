@@ -3,147 +3,167 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
-from bench.api import Method, Task
+from bench import fit_contract as fit
+from bench import maps_contract as maps
+from bench import settings_contract as settings
+from bench import targets_contract as targets
+from bench.api import Dataset, MaskMethod, Method, Plugin, Pretrained, Task
 from bench.dataset_contract import check_dataset
 from bench.device import settle
-from bench.errors import BenchError, PluginError
-from bench.method_process import check_maps, needed, seed_everything
-from bench.training import Training
-from bench.view import View
+from bench.errors import DataError, MachineError, PluginError, UsageError
+from bench.made import LESION, made_view
+from bench.method_process import needed
+from bench.plugin_faults import Fault, line_of, place_of
+from bench.surroundings import watched
+from bench.trial import Trial
 
-__all__ = ["check_dataset", "check_method", "made_view"]
-
-SIZE, COUNT, EPOCHS = 64, 24, 3
+__all__ = ["Finding", "check_dataset", "check_method", "check_plugin", "made_view"]
 
 
-class Killed(Exception):
-    """Stands for the kill in a fit that is interrupted on purpose."""
+class Check(NamedTuple):
+    """A promise: its name, the promise in words, how it is tried, and the checks that have to hold before it can be."""
+
+    name: str
+    text: str
+    run: Callable[[Any], None]
+    needs: tuple[str, ...] = ()
+
+
+PLUGIN = (
+    Check("docstring", "the docstring says what it is", settings.says_what_it_is),
+    Check("descriptions", "every setting has a description", settings.describes_settings),
+    Check("json", "the settings reach another process", settings.settings_travel),
+)
+MAPS = ("shape", "dtype")
+METHOD = (
+    Check("build", "build() returns a network", fit.builds),
+    Check("fit", "fit() trains it in one loop over training.epochs(...)", fit.fits, ("build",)),
+    Check("seed", "fitted twice with one seed, the same network", fit.fits_again, ("fit",)),
+    Check("kill", "killed after every epoch and continued, the same network", fit.survives_kills, ("seed",)),
+    Check("reseed", "another seed is another run: no generator is seeded", fit.leaves_seeds, ("fit",)),
+    Check("shape", "maps() returns (B, K, h, w)", maps.makes_maps, ("fit",)),
+    Check("dtype", "maps are floats", maps.makes_floats, ("shape",)),
+    Check("nan", "maps have no NaN", maps.makes_numbers, MAPS),
+    Check("range", "maps lie in [0, 1]", maps.keeps_the_range, MAPS),
+    Check("labels", "maps() takes labels = None", maps.takes_images_without_labels, (*MAPS, "nan", "range")),
+    Check("again", "maps() called again returns the same", maps.makes_them_again, (*MAPS, "nan", "labels")),
+    Check("batch", "maps do not depend on the batch", maps.takes_any_batch, ("again",)),
+    Check("reads", "maps() changes neither network nor pictures", maps.only_reads, MAPS),
+    Check("stored", "the network can be stored and loaded", maps.is_stored, ("again", "reads")),
+    Check("alive", "maps are not dead", maps.is_alive, MAPS),
+    Check("class", "constant, binary and reads_labels are true", maps.is_what_it_says, ("seed", "again", "alive")),
+    Check("foregrounds", "two foregrounds have a map each", maps.takes_several_foregrounds, ("labels",)),
+    Check("firewall", "masks decide nothing that it makes", fit.looks_at_declared_masks, ("seed", "again", "stored")),
+    Check("surroundings", "global state and standard output are left alone", fit.leaves_surroundings, ("fit",)),
+)
+TARGETS = (
+    Check("targets", "targets() returns masks", targets.makes_masks),
+    Check(
+        "again",
+        "targets() called again returns the same, and leaves global state alone",
+        targets.makes_masks_again,
+        ("targets",),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found: nothing, a fault and the line to change (FILE:LINE), or the check that it has to wait for."""
+
+    check: str
+    text: str
+    fault: str = ""
+    place: str = ""
+    waits_for: str = ""
 
 
 def check_method(method: Method, task: Task | None = None) -> None:
-    """Fit a method on a few made pictures and hold it to the contract of bench.api.Method; PluginError names what is broken.
+    """Fit a method on a few made pictures and hold it to the contract of bench.api.Method; PluginError says what to change, and where.
 
-    Checked: maps have the right shape, type and range, also without labels; they are the same whatever the batch size and when made again;
-    a fit gives the same network again, also when it is killed after any of its epochs.
+    The checks are those of `bench check-plugin`, in the same order; this stops at the first that fails. A method that starts from ImageNet
+    and names no weights is tried from scratch, so that nothing is downloaded.
     """
-    settle(torch.get_num_threads(), torch.device("cpu"))
-    task = task or Task(classes=("a", "b", "c"), foreground=("object",), shows=(0, 0, None))
-    view = made_view(task)
-    if method.masks() is None:
-        view.masks = None
-    with tempfile.TemporaryDirectory() as folder:
-        whole = _fit(method, view, Path(folder) / "whole")
-        _same_network(method, whole, _fit(method, view, Path(folder) / "again"), "fitted twice with one seed")
-        for epoch in range(whole.total):
-            killed = Path(folder) / f"killed-{epoch}"
-            _fit(method, view, killed, kill_after=epoch)
-            _same_network(method, whole, _fit(method, view, killed), f"killed after epoch {epoch + 1} and continued")
-    _check_maps(method, whole.net.eval(), view, task)
+    for finding in check_plugin(method, task):
+        if finding.fault:
+            raise PluginError(f"{finding.fault} ({finding.place})" if finding.place else finding.fault)
 
 
-def made_view(task: Task, count: int = COUNT, size: int = SIZE) -> View:
-    """Noise with a bright or dark square whose colour tells the class; `heldout` and, with masks of the squares, `masks` beside it."""
-    view = _squares(task, count, size, seed=0)
-    view.heldout = _squares(task, count, size, seed=1)
-    view.masks = _squares(task, count, size, seed=2)
-    view.masks.labels = None
-    return view
+def check_plugin(plugin: Plugin, task: Task | None = None) -> Iterator[Finding]:
+    """Every check of a plugin, one after the other; a check whose ground has failed waits."""
+    yield from _findings(plugin, PLUGIN)
+    with tempfile.TemporaryDirectory() as place:
+        if isinstance(plugin, Method):
+            yield from _findings(Trial(from_scratch(plugin), task or LESION, Path(place)), METHOD)
+        elif isinstance(plugin, MaskMethod):
+            yield from _findings(targets.TargetsTrial(plugin), TARGETS)
+        elif isinstance(plugin, Dataset):
+            yield from _findings(plugin, DATASET)
 
 
-def _squares(task: Task, count: int, size: int, seed: int) -> View:
-    random = np.random.default_rng(seed)
-    pictures = random.integers(96, 160, (count, 3, size, size), dtype=np.uint8)
-    targets = np.zeros((count, size, size), np.uint8)
-    labels = torch.zeros(count, len(task.classes), dtype=torch.bool)
-    for number in range(count):
-        kind, side = number % len(task.classes), size // 3
-        top, left = random.integers(0, size - side, 2)
-        labels[number, kind] = True
-        shown = task.shows[kind]
-        if shown is not None:
-            place = np.s_[top : top + side, left : left + side]
-            pictures[(number, kind % 3, *place)] = 255 if kind % 2 else 0
-            targets[(number, *place)] = shown + 1
-    view = View(pictures, labels, task)
-    view.targets = torch.from_numpy(targets)
-    return view
+def _findings(subject: Any, checks: Sequence[Check]) -> Iterator[Finding]:
+    failed: set[str] = set()
+    for check in checks:
+        ground = next((name for name in check.needs if name in failed), "")
+        fault = place = ""
+        if not ground:
+            fault, place = _tried(subject, check)
+        if ground or fault:
+            failed.add(check.name)
+        yield Finding(check.name, check.text, fault, place, ground)
 
 
-def _fit(method: Method, view: View, folder: Path, kill_after: int | None = None) -> Training:
-    folder.mkdir(parents=True, exist_ok=True)
-    seed_everything(0)
-    fitted = {
-        inner: _fit(inner, view, folder / name).net.eval().requires_grad_(False)
-        for name, inner in needed(method).items()
-    }
-    seed_everything(0)
-    net = method.build(view.task)
-    if not isinstance(net, nn.Module):
-        raise PluginError(f"build() of {method.name} must return a torch.nn.Module; it returned {type(net).__name__}")
-    epochs = getattr(method, "epochs", None)
-    share = min(1.0, EPOCHS / epochs) if isinstance(epochs, int) and epochs else 1.0
-    training = Training(net, folder, seed=0, fit_share=share, fitted=fitted, report=_killer(kill_after))
+def _tried(subject: Any, check: Check) -> tuple[str, str]:
+    """What is wrong, and where; data and weights that are not to be had are no fault of the plugin."""
     try:
-        method.fit(net, view, training)
-    except Killed:
-        pass
-    except BenchError:
+        with watched():
+            settle(1, torch.device("cpu"))
+            check.run(subject)
+    except Fault as error:
+        return str(error), error.place
+    except (DataError, MachineError, UsageError):
         raise
-    except Exception as error:
-        raise PluginError(f"fit() of {method.name} failed: {type(error).__name__}: {error}") from error
-    return training
+    except Exception as error:  # in a stage that the check runs whole
+        plugin = getattr(subject, "method", subject)
+        return f"{plugin.name} fails: {type(error).__name__}: {error}", line_of(error, plugin) or place_of(plugin)
+    return "", ""
 
 
-def _killer(epoch: int | None) -> Any:
-    def report(done: int, total: int) -> None:
-        if epoch is not None and done == epoch + 1:
-            raise Killed
+def from_scratch(method: Method) -> Method:
+    """The method, and the methods in its fields, without weights that would have to be downloaded."""
+    changes: dict[str, Any] = {name: from_scratch(inner) for name, inner in needed(method).items()}
+    if isinstance(method, Pretrained) and method.pretrained and method.weights is None:
+        changes["pretrained"] = False
+    return method.model_copy(update=changes) if changes else method
 
-    return report
+
+def _holds_the_contract(dataset: Dataset) -> None:
+    try:
+        check_dataset(dataset)
+    except PluginError as error:
+        raise Fault(str(error), place_of(dataset)) from error
 
 
-def _same_network(method: Method, one: Training, other: Training, when: str) -> None:
-    a, b = one.net.state_dict(), other.net.state_dict()
-    differing = [name for name in a if not torch.equal(a[name], b[name])]
-    if differing:
-        raise PluginError(
-            f"{method.name} {when} is another network ({differing[0]} differs): draw only from training.generator, "
-            "and name everything that lives from epoch to epoch in training.epochs(n, name=...)"
+def _leaves_surroundings(dataset: Dataset) -> None:
+    with watched() as said:
+        for item in dataset.items("test")[:1]:
+            dataset.image(item)
+            dataset.mask(item)
+    if said:
+        function = "image"
+        raise Fault(
+            f"image() or mask() of {dataset.name} {' and '.join(said)}; leave it alone", place_of(dataset, function)
         )
 
 
-def _check_maps(method: Method, net: nn.Module, view: View, task: Task) -> None:
-    images, labels = view.images(torch.arange(len(view))), view.labels
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    for known in (labels, None):
-        together = _maps(method, net, images, known, task)
-        again = _maps(method, net, images, known, task)
-        alone = torch.cat(
-            [_maps(method, net, images[i : i + 1], None if known is None else known[i : i + 1], task) for i in range(4)]
-        )
-        if not torch.equal(together, again):
-            raise PluginError(
-                f"maps() of {method.name} gives other maps when called again; it must be a function of its arguments"
-            )
-        if not torch.allclose(together[:4], alone, atol=1e-4):
-            raise PluginError(
-                f"maps() of {method.name} depends on the other images of a batch; use eval mode and per-image statistics"
-            )
-    changed = [name for name, value in net.state_dict().items() if not torch.equal(value, before[name])]
-    if changed:
-        raise PluginError(f"maps() of {method.name} changes its network ({changed[0]}); it may only read it")
-
-
-def _maps(method: Method, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
-    with torch.no_grad():
-        made: Tensor = check_maps(
-            method.name, method.maps(net, images, labels, task), len(images), len(task.foreground)
-        )
-    return made
+DATASET = (
+    Check("contract", "splits, pictures, masks and files keep the contract", _holds_the_contract),
+    Check("surroundings", "global state and standard output are left alone", _leaves_surroundings, ("contract",)),
+)

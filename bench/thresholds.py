@@ -8,6 +8,8 @@ import numpy.typing as npt
 from bench.resizing import Map, Mask
 
 Counts = npt.NDArray[np.int64]
+Cut = tuple[float, ...] | None
+"""Where maps are cut: above a threshold for each foreground, on the map as it is; None: above Otsu's of the min-maxed map."""
 
 STEPS = 256
 BINS = STEPS + 1
@@ -61,6 +63,13 @@ def counts(hist: Counts, threshold: float) -> tuple[Counts, Counts, Counts, Coun
     return above[..., 1], above[..., 0], below[..., 1], below[..., 0]
 
 
+def all_counts(hist: Counts) -> tuple[Counts, Counts, Counts, Counts]:
+    """The same at every threshold: (..., 2, 257) -> (..., 257) each, the last axis is j of `map > j/256`."""
+    below = hist.cumsum(-1)
+    above = below[..., -1:] - below
+    return above[..., 1, :], above[..., 0, :], below[..., 1, :], below[..., 0, :]
+
+
 def minmax(values: Map) -> Map:
     """A map stretched to [0, 1] over all of its pixels; a constant map becomes zeros: it shows nothing."""
     low, high = values.min(), values.max()
@@ -93,11 +102,9 @@ def otsu(hist: Counts) -> float:
     return float(occupied[0] + variance.argmax()) / STEPS
 
 
-def binarise(values: Map, rule: str, threshold: float) -> npt.NDArray[np.bool_]:
-    """The foreground of a map under a rule, at the map's own size: `fixed`, above `threshold`; `otsu`, Otsu of the min-max map."""
-    if rule == "fixed":
+def binarise(values: Map, threshold: float | None) -> npt.NDArray[np.bool_]:
+    """The foreground of a map at its own size: above `threshold`; None: above Otsu's threshold of the min-maxed map."""
+    if threshold is not None:
         return values > np.float32(threshold)
-    if rule != "otsu":
-        raise ValueError(f"a threshold rule is fixed or otsu, not {rule}")
     stretched = minmax(values)
     return stretched > np.float32(otsu(histogram(stretched)))

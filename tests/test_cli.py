@@ -110,7 +110,6 @@ def test_flags_may_stand_before_and_after_the_command(asked: list[RunRequest]) -
         *MAIN,
         "-v",
         "--no-progress",
-        "--dry-run",
         "--fresh",
         "--jobs",
         "2",
@@ -119,13 +118,7 @@ def test_flags_may_stand_before_and_after_the_command(asked: list[RunRequest]) -
         BENCH_RUNS="elsewhere",
     )
     request = asked[0]
-    assert (request.json, request.verbose, request.progress, request.dry_run, request.fresh) == (
-        True,
-        True,
-        False,
-        True,
-        True,
-    )
+    assert (request.json, request.verbose, request.progress, request.fresh) == (True, True, False, True)
     assert (request.jobs, request.timeout, request.out) == (2, 9.5, Path("elsewhere"))
 
 

@@ -21,7 +21,7 @@ def test_every_threshold_is_stored_exactly(tmp_path):
     stored = saved(tmp_path, values[None, None, None])
     read = mapfile.as_floats(stored[0, 0, 0])
     assert read.tolist() == values.tolist()
-    assert mapfile.proxies(saved(tmp_path, torch.full((1, 1, 2, 2), 0.5)), "fixed", 0.5, 4).max() == 0
+    assert mapfile.proxies(saved(tmp_path, torch.full((1, 1, 2, 2), 0.5)), (0.5,), 4).max() == 0
 
 
 def test_values_are_kept_to_the_last_of_16_bits(tmp_path):
@@ -38,21 +38,21 @@ def test_maps_of_two_sizes_are_refused(tmp_path):
 
 def test_of_two_foregrounds_the_larger_map_above_the_threshold_wins(tmp_path):
     maps = torch.tensor([[[[0.9, 0.4, 0.6, 0.2]], [[0.7, 0.8, 0.3, 0.1]]]]).expand(1, 2, 4, 4)
-    assert mapfile.proxies(saved(tmp_path, maps), "fixed", 0.5, 4)[0, 0].tolist() == [1, 2, 1, 0]
+    assert mapfile.proxies(saved(tmp_path, maps), (0.5, 0.5), 4)[0, 0].tolist() == [1, 2, 1, 0]
 
 
 def test_otsu_is_of_each_image_by_itself(tmp_path):
     low = torch.tensor([0.1, 0.1, 0.2, 0.2]).expand(1, 1, 4, 4)
     maps = torch.cat([low, low * 4])
-    for mask in mapfile.proxies(saved(tmp_path, maps), "otsu", 0.0, 4):
+    for mask in mapfile.proxies(saved(tmp_path, maps), None, 4):
         assert mask[0].tolist() == [0, 0, 1, 1]
 
 
 def test_maps_are_resized_before_they_are_cut(tmp_path):
     """Cut first, the left half of a 2-pixel ramp would be 2 of 4 columns; bilinearly it is above 0.5 in the last two and no more."""
     ramp = torch.tensor([[[[0.0, 0.9]]]])
-    assert mapfile.proxies(saved(tmp_path, ramp), "fixed", 0.25, 4)[0, 0].tolist() == [0, 0, 1, 1]
-    assert mapfile.proxies(saved(tmp_path, ramp), "fixed", 0.203125, 4)[0, 0].tolist() == [0, 1, 1, 1]
+    assert mapfile.proxies(saved(tmp_path, ramp), (0.25,), 4)[0, 0].tolist() == [0, 0, 1, 1]
+    assert mapfile.proxies(saved(tmp_path, ramp), (0.203125,), 4)[0, 0].tolist() == [0, 1, 1, 1]
 
 
 def test_counts_are_those_of_each_image_and_their_sum(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +18,15 @@ from torch.nn import functional
 from bench import metrics, thresholds
 from bench.metrics import (
     LEVELS,
+    all_counts,
     average_precision,
     below_half,
+    best_thresholds,
     binarise,
     bins,
     counts,
     dice,
+    dice_of_regions,
     fine_histogram,
     histogram,
     macro,
@@ -32,7 +37,9 @@ from bench.metrics import (
     resize_nearest,
     score_image,
     size_quartiles,
+    wsol_bins,
 )
+from bench.thresholds import split, split_counts
 
 unit = st.floats(0, 1, width=32)
 multiple = st.integers(0, 256).map(lambda j: float(np.float32(j / 256)))
@@ -166,14 +173,12 @@ def test_where_otsu_has_nothing_to_separate_nothing_is_foreground(occupied):
 def test_rules_decide_pixels_as_the_counts_do():
     values, mask = random_map(3, (30, 30)) * np.float32(0.4), disc(30, 9, (12, 20))
     stretched = histogram(minmax(values), mask)
-    for rule, hist, t in [("fixed", histogram(values, mask), 0.25), ("otsu", stretched, otsu(stretched))]:
+    for cut, hist, t in [(0.25, histogram(values, mask), 0.25), (None, stretched, otsu(stretched))]:
         tp, fp, _, _ = counts(hist, t)
-        chosen = binarise(values, rule, 0.25)
+        chosen = binarise(values, cut)
         assert (chosen[mask == 1].sum(), chosen[mask == 0].sum()) == (tp, fp)
-    assert not binarise(np.full((4, 4), 0.5, np.float32), "fixed", 0.5).any()  # strict
-    assert not binarise(np.full((4, 4), 0.9, np.float32), "otsu", 0.5).any()
-    with pytest.raises(ValueError, match="fixed or otsu"):
-        binarise(values, "oracle", 0.5)
+    assert not binarise(np.full((4, 4), 0.5, np.float32), 0.5).any()  # strict
+    assert not binarise(np.full((4, 4), 0.9, np.float32), None).any()
 
 
 @pytest.mark.parametrize(
@@ -326,3 +331,121 @@ def test_the_examples_in_the_docstrings_are_true(module):
     found = doctest.testmod(module)
     assert found.attempted
     assert not found.failed
+
+
+# --- every threshold at once -----------------------------------------------------------------------------------------------------------
+
+
+def test_all_thresholds_at_once_are_the_thresholds_one_by_one():
+    values = np.round(random_map(0, (40, 50)) * 256) / np.float32(256)
+    mask = np.random.default_rng(1).choice(np.uint8([0, 1, 255]), (40, 50))
+    found = np.stack(all_counts(np.stack([histogram(values, mask)] * 2)), -1)  # (2, 257, 4)
+    above, valid, true = values[None] > (np.arange(257) / 256)[:, None, None], mask != 255, mask == 1
+    expected = [above & true, above & ~true & valid, ~above & true, ~above & ~true & valid]
+    assert np.array_equal(found[1], np.stack([e.sum((1, 2)) for e in expected], -1))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_threshold_is_the_best_of_trying_all(seed):
+    random = np.random.default_rng(seed)
+    values = random.integers(0, 9, (3, 2, 4, 5)).astype(np.float32) / 8
+    masks = random.integers(0, 3, (3, 4, 5)).astype(np.uint8)
+    masks[0] %= 2  # the second foreground is not on the first image
+    raw = np.array([[histogram(values[n, k], masks[n], k + 1) for k in range(2)] for n in range(3)])
+    for k, found in enumerate(best_thresholds(raw)):
+        shown = [n for n in range(3) if (masks[n] == k + 1).any()]
+        tried = [
+            np.mean([naive(values[n, k] > j / 256, masks[n] == k + 1) for n in shown]) for j in range(0, 256, 16)
+        ]  # no value lies between
+        assert found == (np.argmax(np.round(tried, 12)) * 16 / 256 if shown else None)
+
+
+def naive(region, true):
+    return 2 * (region & true).sum() / (region.sum() + true.sum())
+
+
+def test_where_no_mask_shows_a_foreground_there_is_no_best_threshold():
+    raw = np.array([[histogram(random_map(0), np.zeros((9, 11), np.uint8), k + 1) for k in range(2)]])
+    assert best_thresholds(raw) == [None, None]
+
+
+# --- wsolevaluation's PxAP -------------------------------------------------------------------------------------------------------------
+
+CODES = Path(__file__).with_name("fixtures")
+
+
+def test_pxap_at_intervals_is_wsolevaluations():
+    """On the 20 maps of the fixture, pixels that a mask ignores left out: their evaluator was run on the same."""
+    inputs, numbers = np.load(CODES / "other_codes.npz"), json.loads((CODES / "other_codes.json").read_text())
+    pooled = np.zeros((2, 1001), np.int64)
+    for values, mask in zip(inputs["pxap_maps"], inputs["pxap_masks"], strict=True):
+        pooled += split_counts(wsol_bins(values), split(mask), 1001)
+    assert 100 * average_precision(pooled) == pytest.approx(numbers["pxap_wsol_0.001"], abs=1e-9)
+
+
+def test_exact_pxap_lies_beside_it():
+    inputs, numbers = np.load(CODES / "other_codes.npz"), json.loads((CODES / "other_codes.json").read_text())
+    pooled = sum(
+        fine_histogram(v.astype(np.float32), m) for v, m in zip(inputs["pxap_maps"], inputs["pxap_masks"], strict=True)
+    )
+    assert 100 * average_precision(pooled) == pytest.approx(
+        numbers["pxap_exact_sklearn"], abs=1e-3
+    )  # theirs is of floats
+
+
+@given(st.lists(unit | multiple | beside | st.integers(0, 1000).map(lambda n: float(np.float32(n / 1000))), min_size=1))
+def test_its_bins_are_numpys_with_its_edges(values):
+    v = np.array(values, np.float32)
+    edges = np.append(np.arange(0, 1, 0.001), [1.0, 2.0])
+    assert np.array_equal(np.bincount(wsol_bins(v), minlength=1001), np.histogram(v.astype(np.float64), edges)[0])
+
+
+@given(st.integers(0, 999), st.sampled_from([0.0, 1.0]))
+def test_no_float_beside_an_edge_lies_on_its_wrong_side(number, towards):
+    v = np.nextafter(np.float32(number * 0.001), np.float32(towards))
+    edges = np.arange(0, 1.0005, 0.001)
+    assert wsol_bins(v[None])[0] == np.searchsorted(edges, np.float64(v), side="right") - 1
+
+
+def test_an_image_is_counted_in_its_bins_at_the_masks_size():
+    values, mask = random_map(7, (14, 14)), disc(64, 20, (30, 30))
+    mask[:, 60:] = 255
+    score = score_image(values, mask)
+    native = resize(values, (64, 64))
+    assert np.array_equal(score.wsol[1], np.bincount(wsol_bins(native[mask == 1]), minlength=1001))
+    assert score.wsol.sum() == 64 * 60
+
+
+# --- average precision and scale -------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([lambda v: v / 2, lambda v: v * 0.5 + 0.25, np.sqrt, np.square, lambda v: v**3, minmax]),
+)
+def test_average_precision_of_an_image_does_not_move_when_its_map_is_rescaled(seed, rescale):
+    """250 values far enough apart that no two of them become one of the 16-bit scores, whatever the (increasing) change."""
+    random = np.random.default_rng(seed)
+    values = ((random.integers(0, 250, (16, 16)) + 25) / 300).astype(np.float32)
+    mask = (random.random((16, 16)) < values).astype(np.uint8)
+    before = average_precision(fine_histogram(values, mask))
+    after = average_precision(fine_histogram(rescale(values).astype(np.float32), mask))
+    assert after == before or (np.isnan(before) and np.isnan(after))
+    assert score_image(rescale(values).astype(np.float32), mask).ap == pytest.approx(before, nan_ok=True)
+
+
+def test_pooled_precision_does_move():
+    """Why the column of single images is the one without a scale: two maps that rank their own pixels perfectly, at two levels."""
+    mask = disc(30, 9, (15, 15))
+    bright, dim = (np.where(mask == 1, *levels).astype(np.float32) for levels in ((0.9, 0.6), (0.5, 0.1)))
+    pooled, stretched = (sum(fine_histogram(f(v), mask) for v in (bright, dim)) for f in (np.copy, minmax))
+    assert [average_precision(fine_histogram(v, mask)) for v in (bright, dim)] == [1, 1]
+    assert average_precision(stretched) == 1
+    both = 2 * (mask == 1).sum()  # half of the foreground comes after the background of the bright map
+    assert average_precision(pooled) == pytest.approx(0.5 + 0.5 * both / (both + (mask == 0).sum()))
+
+
+def test_dice_of_two_regions_does_not_ask_which_is_the_truth():
+    one, other = disc(30, 9, (15, 15)) == 1, disc(30, 9, (15, 19)) == 1
+    assert dice_of_regions(one, other) == dice_of_regions(other, one) == naive(one, other)
+    assert np.isnan(dice_of_regions(one & False, one & False))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,53 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from made_results import both_stages, finished, score
 
-from bench import DataError, results, tables
-
-RESULT: dict[str, Any] = {
-    "dataset": "isic", "label": "reduced", "fingerprint": "f0", "protocol": "quick", "protocol_version": 1, "method": "theirs",
-    "role": "method", "settings": {}, "rows": [{"rule": "otsu", "threshold": None, "degenerate": ""}], "images": 2, "clusters": 2,
-    "labels_used": 100, "masks_train": 0, "masks_tune": 0, "masks_eval": 4, "test_openings": 2, "confined": True,
-    "seconds": 10.0, "gpu_seconds": 0.0, "peak_bytes": 5, "pretraining": "imagenet", "plugin": "wsss-bench", "plugin_version": "1",
-    "notes": [],
-}  # fmt: skip
-
-
-def score(image: str, split: str, stage: str, dice: float | None, **more: Any) -> dict[str, Any]:
-    """One line of scores.csv: 100 pixels, 10 of them foreground unless told."""
-    counts = {"tp": 5, "fp": 5, "fn": 5, "tn": 85}
-    line = {
-        "image": image,
-        "cluster": image,
-        "class": "lesion",
-        "split": split,
-        "stage": stage,
-        "rule": "otsu",
-        "threshold": 0.5,
-    }
-    return {**line, **counts, "dice": dice, "dice_224": dice and dice / 2, "ap": 0.25, "dead_map": 0, **more}
-
-
-def finished(out: Path, seed: int, lines: list[dict[str, Any]], **more: Any) -> Path:
-    """A run on disk."""
-    result = {**RESULT, "seed": seed, "run_id": f"r-{seed:012x}", **more}
-    folder = out / result["dataset"] / result["method"] / result["run_id"]
-    folder.mkdir(parents=True)
-    (folder / "result.json").write_text(json.dumps(result))
-    if not result.get("failed"):
-        results.write_scores(folder / "scores.csv", lines)
-    return folder
-
-
-def both_stages(*dice: float) -> list[dict[str, Any]]:
-    """Two images a split with these Dice: val init, val U-Net, test init, test U-Net."""
-    places = [(split, stage) for split in ("val", "test") for stage in ("init", "unet")]
-    return [
-        score(image, split, stage, d + shift)
-        for (split, stage), d in zip(places, dice, strict=True)
-        for image, shift in (("a", -0.1), ("b", 0.1))
-    ]
+from bench import DataError, columns, csv_files, results
 
 
 def test_means_and_spread_over_seeds(tmp_path: Path) -> None:
@@ -182,26 +136,9 @@ def test_settings_protocols_labels_and_fingerprints_do_not_mix(tmp_path: Path) -
     assert len(results.collect(tmp_path)) == 6
 
 
-def test_tables_of_other_data_under_one_name_say_so(tmp_path: Path) -> None:
-    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6))
-    assert "data f0" not in table(results.collect(tmp_path), 120)[0]
-    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), run_id="r-000000000001", fingerprint="f1")
-    text = "\n".join(table(results.collect(tmp_path), 120))
-    assert text.index("isic (reduced), data f0 ·") < text.index("isic (reduced), data f1 ·")
-
-
-def test_columns_of_dice_that_are_empty_make_room_on_a_narrow_terminal(tmp_path: Path) -> None:
-    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6))
-    (row,) = results.collect(tmp_path)
-    bare = {**row, **dict.fromkeys(results.STAGES), "false_positive_rate": 0.5, "foreground_share": 0.25}
-    assert "U-Net" not in "\n".join(table([bare], 80))
-    assert "U-Net" in "\n".join(table([bare], 120))
-    assert "U-Net" in "\n".join(table([{**row, "false_positive_rate": 0.5}], 80))
-
-
 def test_settings_are_one_cell() -> None:
     settings = {"lr": 1e-4, "k": None, "pretrained": False, "layers": [3, 4], "classifier": {"weights": "f"}}
-    assert results.settings_text(settings) == "classifier.weights=f,k=none,layers=3+4,lr=0.0001,pretrained=false"
+    assert columns.settings_text(settings) == "classifier.weights=f,k=none,layers=3+4,lr=0.0001,pretrained=false"
 
 
 def test_failures_are_rows_and_stop_nothing(tmp_path: Path) -> None:
@@ -246,16 +183,16 @@ def test_ids_and_numbers_survive_the_file(
     ids: list[str], value: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("scores") / "scores.csv"
-    results.write_scores(path, [score(name, "test", "unet", value) for name in ids])
-    read = results.read_scores(path)
+    csv_files.write_scores(path, [score(name, "test", "unet", value) for name in ids])
+    read = csv_files.read_scores(path)
     assert list(read["image"]) == ids
     assert list(read["dice"]) == [value] * len(ids)
 
 
 @pytest.mark.parametrize("name", ["007", "NA", "nan", "1e5", "=1+1", "-2", "@x", "'=x", "'"])
 def test_awkward_ids_stay_text(name: str, tmp_path: Path) -> None:
-    results.write_scores(tmp_path / "s.csv", [score(name, "test", "unet", 0.5)])
-    assert list(results.read_scores(tmp_path / "s.csv")["image"]) == [name]
+    csv_files.write_scores(tmp_path / "s.csv", [score(name, "test", "unet", 0.5)])
+    assert list(csv_files.read_scores(tmp_path / "s.csv")["image"]) == [name]
     cell = (tmp_path / "s.csv").read_text().splitlines()[1].split(",")[0]
     assert not cell.startswith(("=", "+", "-", "@"))
 
@@ -276,87 +213,3 @@ def test_a_faulty_file_is_named(tmp_path: Path) -> None:
     (folder / "result.json").write_text("{")
     with pytest.raises(DataError, match=r"result\.json is no result .*delete its folder and run again"):
         results.collect(tmp_path)
-
-
-# ---- the table
-
-
-def table(rows: list[dict[str, Any]], width: int = 80, encoding: str = "utf-8") -> list[str]:
-    raw = io.BytesIO()
-    file = io.TextIOWrapper(raw, encoding=encoding)  # strict: a character that it cannot say raises
-    tables.show(rows, Console(file=file, width=width))
-    file.flush()
-    return raw.getvalue().decode(encoding).splitlines()
-
-
-def run_of_many(out: Path) -> list[dict[str, Any]]:
-    for seed in range(2):
-        finished(out, seed, both_stages(0.3, 0.4, 0.5, 0.5 + seed / 10), settings={"pretrained": False}, notes=["from scratch"],
-                 method="reconstruction_decomposition", rows=[{"rule": "otsu", "degenerate": "degenerate at T: covers 99 %"}])  # fmt: skip
-    init = [line for line in both_stages(0.3, 0.4, 0.5, 0.6) if line["stage"] == "init"]
-    finished(out, 0, init, method="all_foreground", role="floor")
-    finished(out, 0, [], method="broken", failed="loss is NaN at epoch 3")
-    finished(out, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="full_supervision", role="full", masks_train=1036)
-    finished(out, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="elsewhere", protocol="paper")
-    return results.collect(out)
-
-
-@pytest.mark.parametrize(("width", "encoding"), [(80, "utf-8"), (200, "utf-8"), (80, "ascii"), (80, "latin-1")])
-def test_the_table_fits_and_says_everything(width: int, encoding: str, tmp_path: Path) -> None:
-    lines = table(run_of_many(tmp_path), width, encoding)
-    text = "\n".join(lines)
-    assert max(map(len, lines)) <= width
-    assert "isic (reduced)" in text
-    assert "protocol quick v1" in text
-    assert "protocol paper v1" in text
-    assert "55.00" in text  # mean of 50 and 60
-    assert "7.07" in text  # their sd
-    assert "pretrained=false" in text
-    assert "[1] broken, seed 0 failed: loss is NaN at epoch 3" in text
-    assert "[2] degenerate at T: covers 99 %" in text
-    assert "[3] from scratch" in text
-    assert text.count("loss is NaN") == 1
-    order = [
-        text.index(word) for word in ("broken", "floors", "all_foreground", "trained on masks", "full_supervision")
-    ]
-    assert order == sorted(order)
-    (floor,) = (line.split() for line in lines if "all_foreground" in line)
-    assert floor == ["all_foreground", "otsu", "30.00", "-", "50.00", "-", "2", "0"]
-
-
-def test_the_otsu_twin_of_a_minmaxed_map_is_printed_once(tmp_path: Path) -> None:
-    both = [{"rule": "fixed"}, {"rule": "otsu"}]
-    lines = both_stages(0.3, 0.4, 0.5, 0.6)
-    lines += [{**line, "rule": "fixed"} for line in lines]
-    finished(tmp_path, 0, lines, rows=both, settings={"k": 3})
-    finished(tmp_path, 0, lines, rows=both, settings={"k": 3, "map_norm": "minmax"}, run_id="r-2")
-    finished(tmp_path, 0, lines, rows=both, settings={"k": 4}, run_id="r-3")
-    kept = [(row["settings"], row["rule"]) for row in tables.printed_once(results.collect(tmp_path))]
-    assert kept == [
-        ("k=3", "fixed"),
-        ("k=3", "otsu"),
-        ("k=3,map_norm=minmax", "fixed"),
-        ("k=4", "fixed"),
-        ("k=4", "otsu"),
-    ]
-
-
-def test_leaderboard_commands_show_and_export(tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from bench.cli import cli
-
-    run_of_many(tmp_path)
-    shown = CliRunner().invoke(cli, ["leaderboard", "show", str(tmp_path)])
-    assert (shown.exit_code, "full_supervision" in shown.stdout) == (0, True)
-    rows = json.loads(CliRunner().invoke(cli, ["leaderboard", "show", str(tmp_path), "--json"]).stdout)
-    assert len(rows) == 5
-    printed = CliRunner().invoke(cli, ["leaderboard", "export", str(tmp_path)]).stdout
-    to = tmp_path / "out.csv"
-    assert (
-        CliRunner().invoke(cli, ["leaderboard", "export", str(tmp_path), "--format", "csv", "-o", str(to)]).exit_code
-        == 0
-    )
-    assert to.read_text() == printed
-    nothing = CliRunner().invoke(cli, ["leaderboard", "show", str(tmp_path / "none")])
-    assert (nothing.exit_code, "there is no finished run under" in nothing.stderr) == (3, True)

@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from torch.nn import functional
 
-from bench import cell_process, mapfile, plugins, results, rows, segmenter, tables
+from bench import cell_process, csv_files, mapfile, plugins, results, score_lines, segmenter, tables
 from bench.api import Item
 from bench.datasets.synthetic_presence import SyntheticPresence
 from bench.door import Door, open_mask
@@ -25,6 +25,7 @@ from bench.plan import plan, prepare
 from bench.protocol import SMOKE, change
 from bench.request import RunRequest
 from bench.samples import Samples
+from bench.seed_scores import by_stage, numbers, per_image
 
 SIZE = 32
 FEW = {"size": str(SIZE), "steps": "80", "segmenter_lr": "0.02", "base_channels": "8", "batch": "4", "fit_share": "1"}
@@ -240,13 +241,13 @@ def test_a_lesion_size_is_a_share_of_the_pixels_that_count(tmp_path):
     """Sizes by the whole picture would be 10, 20, 15, 25 %; half of the third is ignored: its lesion takes 30 % of what counts."""
     pixels = {"a": (10, 90), "b": (20, 80), "c": (15, 35), "d": (25, 75)}
     frame = read([line(i, tp=tp, tn=tn) for i, (tp, tn) in pixels.items()], tmp_path)
-    shares = results._images(frame)["share"]
+    shares = per_image(frame)["share"]
     assert shares.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.25])
     assert size_quartiles(shares.to_numpy()).tolist() == [0, 1, 3, 2]
 
 
 def test_a_mask_that_ignores_everything_says_neither_present_nor_absent():
-    assert rows._pixels(0, 0, 0, 0, missing=False) == {
+    assert score_lines._pixels(0, 0, 0, 0, missing=False) == {
         "tp": 0, "fp": 0, "fn": 0, "tn": 0, "present": None, "foreground_share": None,
     }  # fmt: skip
 
@@ -259,38 +260,83 @@ def line(image, tp=0, fp=0, fn=0, tn=0, **more):
     score = float(dice(tp, fp, fn))
     known = {} if np.isnan(score) else {"dice": score, "dice_224": score, "ap": score}
     head = {"image": image, "cluster": image, "class": "object", "split": "test", "stage": "unet", "rule": "otsu"}
-    return {**head, "threshold": 0.5, **rows._pixels(tp, fp, fn, tn, missing=False), "dead_map": 0, **known, **more}
+    return {
+        **head,
+        "threshold": 0.5,
+        **score_lines._pixels(tp, fp, fn, tn, missing=False),
+        "dead_map": 0,
+        **known,
+        **more,
+    }
 
 
 def read(made, folder):
-    results.write_scores(folder / "scores.csv", made)
-    return results.read_scores(folder / "scores.csv")
+    csv_files.write_scores(folder / "scores.csv", made)
+    return csv_files.read_scores(folder / "scores.csv")
+
+
+def seed_numbers(lines):
+    parts = by_stage(lines, "otsu")
+    return numbers(parts, {stage: per_image(part) for stage, part in parts.items()})
 
 
 def test_false_positives_stand_apart_and_never_in_dice(tmp_path):
     lesions = [line("a", tp=10, fn=10, tn=80), line("b", tp=20, tn=80)]
     empty = [line("c", fp=1, tn=99), line("d", tn=100), line("e", fp=50, tn=50), line("f", tn=100)]
-    found = results._seed_scores(read([*lesions, *empty], tmp_path))
+    found = seed_numbers(read([*lesions, *empty], tmp_path))
     assert found["test_unet"] == pytest.approx((2 / 3 + 1) / 2)
     assert found["false_positive_rate"] == 0.5  # one pixel is enough
     assert found["false_positive_share"] == pytest.approx(0.51 / 4)
     assert found["foreground_share"] == pytest.approx(0.15)
-    without = results._seed_scores(read(lesions, tmp_path))
+    without = seed_numbers(read(lesions, tmp_path))
     assert without["test_unet"] == found["test_unet"]
     assert without["false_positive_rate"] is None
 
 
-def test_a_file_of_before_has_the_same_numbers(tmp_path):
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_file_of_before_has_the_same_numbers(tmp_path, columns):
+    """Files of before lack the last column (distances), or the last three; what follows from the counts is worked out."""
     made = [line("a", tp=10, fn=10, tn=80), line("c", fp=1, tn=99), line("x")]
-    new = results._seed_scores(read(made, tmp_path))
+    new = seed_numbers(read(made, tmp_path))
     old = tmp_path / "scores.csv"
     with old.open(newline="") as file:
-        kept = [row[:-2] for row in csv.reader(file)]
+        kept = [row[:-columns] for row in csv.reader(file)]
     with old.open("w", newline="") as file:
         csv.writer(file).writerows(kept)
-    assert "present" not in old.read_text()
-    assert results._seed_scores(results.read_scores(old)) == new
+    assert "hd95" not in old.read_text()
+    assert ("present" in old.read_text()) == (columns == 1)
+    assert seed_numbers(csv_files.read_scores(old)) == new
     assert new["false_positive_rate"] == 1.0
+    assert new["test_hd95"] is None
+
+
+def test_where_only_distances_lack_a_missing_mask_stays_missing(tmp_path):
+    """Its counts are empty: worked out again, the foreground would be taken for absent."""
+    made = [{**line("a"), **score_lines._pixels(10, 10, 10, 70, missing=True), "tp": "", "fp": "", "fn": "", "tn": ""}]
+    read(made, tmp_path)
+    file = tmp_path / "scores.csv"
+    file.write_text("\n".join(row.rpartition(",")[0] for row in file.read_text().splitlines()))
+    frame = csv_files.read_scores(file)
+    assert (frame["present"][0], frame["foreground_share"][0]) == (1, 0.2)
+
+
+def test_overlap_distance_dead_and_empty_maps_by_hand(tmp_path):
+    """Of images with the object: where it is absent, an empty map is the right one. Dead maps are the method's, the rest the U-Net's."""
+    unet = [
+        line("a", tp=10, fn=10, tn=80, hd95=3.0),
+        line("b", tp=30, fp=10, tn=60, hd95=5.0),
+        line("c", fn=20, tn=80, hd95=14.0),
+        line("d", tn=100, dead_map=1),
+    ]
+    dead = {"a": 0, "b": 1, "c": 1, "d": 1}
+    init = [{**row, "stage": "init", "dead_map": dead[row["image"]], "hd95": 99.0} for row in unet]
+    found = seed_numbers(read([*init, *unet], tmp_path))
+    assert found["test_iou"] == pytest.approx((10 / 20 + 30 / 40 + 0) / 3)
+    assert found["test_hd95"] == pytest.approx((3 + 5 + 14) / 3)
+    assert found["empty_maps"] == pytest.approx(1 / 3)
+    assert found["dead_maps"] == pytest.approx(2 / 3)
+    alone = seed_numbers(read(unet, tmp_path))
+    assert alone["dead_maps"] == 0
 
 
 def test_presence_is_scored_by_pixels_and_by_images(tmp_path, inline):
@@ -374,11 +420,13 @@ def test_where_no_test_image_shows_the_object_only_false_positives_are_left(tmp_
 
 
 @pytest.mark.parametrize("method", ["shape_prior", "full_supervision"])
-def test_a_method_that_reads_masks_fails_as_a_cell_where_there_are_none(tmp_path, inline, method):
-    with pytest.raises(
-        DataError, match=r"data set unmasked has no masks to train on \(split masks\); leave this method"
-    ):
-        work(tmp_path, (method,), "unmasked")
+def test_a_method_that_reads_masks_has_an_empty_row_where_there_are_none(tmp_path, inline, method):
+    _, board = work(tmp_path, (method,), "unmasked")
+    row = board[method, ""]
+    assert row["notes"].split("; ")[0] == "no masks to train on"
+    assert (row["test_init"], row["test_unet"], row["masks_train"], row["seconds"]) == (None, None, 0, 0)
+    assert not row["ranked"]
+    assert "no masks to train on" in shown([row])
 
 
 def test_what_is_known_without_a_mask():

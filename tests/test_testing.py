@@ -1,44 +1,58 @@
-"""The contract test passes what keeps the contract, every built-in method among them, and catches one liar for each sin."""
+"""`check_method` and `check_plugin`: every built-in plugin keeps its contract; what stops, what waits, what is tried from scratch."""
 
 from __future__ import annotations
 
 import random
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from bench import Method, PluginError, Task, plugins
-from bench.api import MaskMethod
-from bench.testing import check_dataset, check_method
-from bench.training import shuffled
+from bench import Method, PluginError, Pretrained, Task, plugins
+from bench.api import GivenMaps, MaskMethod
+from bench.testing import check_dataset, check_method, check_plugin, from_scratch
+from bench.trial import EPOCHS
 
-SMALL = {"backbone": "resnet10t", "pretrained": "false", "batch": "8", "per_class": "4", "k": "2", "dimension": "8"}
-SMALL |= {"width": "2", "classifier.pretrained": "false", "classifier.backbone": "resnet10t"}
-
+SMALL = {"backbone": "test_resnet", "pretrained": "false", "batch": "8", "per_class": "4", "k": "2", "dimension": "8"}
+SMALL |= {"width": "2", "classifier.pretrained": "false", "classifier.backbone": "test_resnet"}
 
 METHODS = {name: plugins.load("methods", name) for name in sorted(plugins.offers("methods"))}
+LIARS = Path(__file__).parent / "plugins" / "liars"
 
 
-@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if issubclass(cls, Method)])
+@pytest.fixture(autouse=True)
+def _no_firewall(monkeypatch):
+    """That masks decide nothing is proved by test_firewall.py."""
+    monkeypatch.setattr("bench.fit_contract.check_firewall", lambda *_: None)
+
+
+def small(cls, **settings):
+    usable = {k: v for k, v in SMALL.items() if k.partition(".")[0] in cls.model_fields}
+    return plugins.instantiate(cls, usable | settings)
+
+
+@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if not issubclass(cls, GivenMaps)])
 def test_built_in_methods_keep_the_contract_also_when_killed_after_every_epoch(name):
-    cls = METHODS[name]
-    check_method(plugins.instantiate(cls, {k: v for k, v in SMALL.items() if k.partition(".")[0] in cls.model_fields}))
+    found = list(check_plugin(small(METHODS[name])))
+    assert not [finding for finding in found if finding.fault or finding.waits_for]
+    assert len(found) == (5 if issubclass(METHODS[name], MaskMethod) else 22)
+
+
+def test_maps_of_other_programs_are_checked_for_what_they_say(tmp_path):
+    found = list(check_plugin(METHODS["precomputed"](folder=tmp_path)))
+    assert [finding.fault for finding in found] == ["", "", ""]
 
 
 @pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if issubclass(cls, MaskMethod)])
-def test_methods_on_masks_give_the_same_masks_again_and_leave_the_true_ones_alone(name):
+def test_methods_on_masks_leave_the_true_ones_alone(name):
     masks = torch.zeros(3, 24, 24, dtype=torch.uint8)
     masks[:, 6:18, 4:20] = 1
-    before, method = masks.clone(), plugins.instantiate(METHODS[name], {})
-    one, other = (method.targets(masks, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(one, other)
+    before = masks.clone()
+    made = plugins.instantiate(METHODS[name], {}).targets(masks, torch.Generator().manual_seed(3))
     assert torch.equal(masks, before)
-    assert (one.shape, one.dtype) == (masks.shape, masks.dtype)
-    assert set(one.unique().tolist()) <= {0, 1}
-    assert torch.equal(one, masks) == (name == "full_supervision")
+    assert torch.equal(made, masks) == (name == "full_supervision")
 
 
 @pytest.mark.parametrize("name", sorted(plugins.offers("datasets")))
@@ -48,137 +62,91 @@ def test_embedded_data_sets_keep_the_contract(name):
         check_dataset(cls())
 
 
-class Honest(Method):
-    """A linear map over colours, trained."""
-
-    name: ClassVar[str] = "honest"
-    epochs: int = 3
-
-    def build(self, task: Task) -> nn.Module:
-        return nn.Sequential(nn.Conv2d(3, len(task.foreground), 1), nn.Sigmoid())
-
-    def fit(self, net: nn.Module, view: Any, training: Any) -> None:
-        optimizer = torch.optim.Adam(net.parameters())
-        for _ in training.epochs(self.epochs, optimizer=optimizer):
-            for images, labels in view.batches(shuffled(len(view), 8, training.generator)):
-                training.step((net(images).mean((1, 2, 3)) - labels[:, 0].float()).square().mean(), optimizer)
-
-    def maps(self, net: nn.Module, images: Any, labels: Any, task: Task) -> Any:
-        return net(images)
+@pytest.fixture(scope="module")
+def honest():
+    (cls,) = plugins.load_file(LIARS / "honest.py")
+    return cls
 
 
-class WrongShape(Honest):
-    def maps(self, net, images, labels, task):
-        return net(images)[:, 0]
+def test_an_honest_method_passes_for_any_task(honest):
+    check_method(honest())
+    check_method(honest(), Task(classes=("one",), foreground=("a", "b"), shows=(1,), exclusive=False))
 
 
-class OutOfRange(Honest):
-    def maps(self, net, images, labels, task):
-        return net(images) + 1
+def test_python_s_and_numpy_s_own_generators_are_seeded_and_survive_a_kill(honest):
+    class DrawsFromGlobals(honest):
+        """Draws from all three."""
+
+        def fit(self, net, view, training):
+            for _ in training.epochs(self.epochs):
+                with torch.no_grad():
+                    net[0].bias += float(np.random.rand()) + random.random() + float(torch.rand(1))
+
+    check_method(DrawsFromGlobals())
 
 
-class NotANumber(Honest):
-    def maps(self, net, images, labels, task):
-        return net(images) * float("nan")
+def test_the_first_broken_promise_is_raised_with_its_place(honest):
+    class Twice(honest):
+        def maps(self, net, images, labels, task):
+            return net(images) + 1
+
+    with pytest.raises(PluginError, match=r"class Twice has no docstring.* \(.*test_testing.py:\d+\)$"):
+        check_method(Twice())
+    assert [f.check for f in check_plugin(Twice()) if f.fault] == ["docstring", "range"]
 
 
-class WholeNumbers(Honest):
-    def maps(self, net, images, labels, task):
-        return (net(images) > 0.5).int()
+def test_what_fails_in_the_proof_alone_is_a_finding_too(honest, monkeypatch):
+    monkeypatch.undo()
+
+    class Picky(honest):
+        """Takes 24 images."""
+
+        def fit(self, net, view, training):
+            super().fit(net, view, training)
+            if len(view) != 24:
+                raise ValueError("not 24")
+
+    (found,) = [f for f in check_plugin(Picky()) if f.fault]
+    assert (found.check, found.fault) == ("firewall", "honest fails: ValueError: not 24")
+    place, _, line = found.place.rpartition(":")
+    assert 'raise ValueError("not 24")' in Path(place).read_text().splitlines()[int(line) - 1]
 
 
-class NeedsLabels(Honest):
-    def maps(self, net, images, labels, task):
-        return None if labels is None else net(images)
+def test_masks_that_are_not_declared_are_not_there(honest):
+    class Reads(honest):
+        """Reads masks."""
+
+        def fit(self, net, view, training):
+            view.masks.targets.float().mean()
+
+    with pytest.raises(PluginError, match="'NoneType' object has no attribute 'targets'"):
+        check_method(Reads())
 
 
-class LooksAtTheBatch(Honest):
-    def maps(self, net, images, labels, task):
-        maps = net(images)
-        return maps / maps.max()
+def test_a_long_fit_is_short_here_whatever_it_calls_its_epochs(honest):
+    seen = []
+
+    class Long(honest):
+        """Trains for long."""
+
+        def fit(self, net, view, training):
+            for epoch in training.epochs(1000):
+                seen.append((epoch, training.total))
+
+    check_method(Long())
+    assert set(seen) == {(epoch, EPOCHS) for epoch in range(EPOCHS)}
 
 
-class RollsDice(Honest):
-    def maps(self, net, images, labels, task):
-        return torch.rand_like(net(images))
+def test_nothing_is_downloaded_for_a_check():
+    method = from_scratch(METHODS["reconstruction_decomposition"]())
+    assert not method.classifier.pretrained
 
+    class Started(Pretrained):
+        """Starts from ImageNet."""
 
-class ChangesItsNetwork(Honest):
-    def maps(self, net, images, labels, task):
-        with torch.no_grad():
-            net[0].bias += 1e-3
-        return net(images).clone()
+        name: ClassVar[str] = "started"
 
-
-class ForgetsItsOptimizer(Honest):
-    def fit(self, net, view, training):
-        optimizer = torch.optim.Adam(net.parameters())
-        for _ in training.epochs(self.epochs):
-            for images, labels in view.batches(shuffled(len(view), 8, training.generator)):
-                training.step((net(images).mean((1, 2, 3)) - labels[:, 0].float()).square().mean(), optimizer)
-
-
-class DrawsFromTheClock(Honest):
-    def fit(self, net, view, training):
-        for _ in training.epochs(self.epochs):
-            with torch.no_grad():
-                net[0].bias += float(np.random.default_rng().random())
-
-
-class NoNetwork(Honest):
-    def build(self, task):
-        return object()
-
-
-class TwoLoops(Honest):
-    def fit(self, net, view, training):
-        super().fit(net, view, training)
-        super().fit(net, view, training)
-
-
-class ReadsMasksItDidNotDeclare(Honest):
-    def fit(self, net, view, training):
-        view.masks.targets.float().mean()
-
-
-class Crashes(Honest):
-    def fit(self, net, view, training):
-        raise KeyError("x")
-
-
-class DrawsFromGlobals(Honest):
-    """Python's and NumPy's own generators are seeded and survive a kill, too."""
-
-    def fit(self, net, view, training):
-        for _ in training.epochs(self.epochs):
-            with torch.no_grad():
-                net[0].bias += float(np.random.rand()) + random.random() + float(torch.rand(1))
-
-
-@pytest.mark.parametrize("method", [Honest, DrawsFromGlobals])
-def test_an_honest_method_passes(method):
-    check_method(method())
-
-
-@pytest.mark.parametrize(
-    ("liar", "said"),
-    [
-        (WrongShape, r"must return \(24, 1, h, w\) floats in \[0, 1\]; it returned \(24, 64, 64\)"),
-        (OutOfRange, "its values run from"),
-        (NotANumber, "its values run from nan"),
-        (WholeNumbers, "it returned .* torch.int32"),
-        (NeedsLabels, "it returned a NoneType"),
-        (LooksAtTheBatch, "depends on the other images of a batch"),
-        (RollsDice, "gives other maps when called again"),
-        (ChangesItsNetwork, "gives other maps when called again"),
-        (ForgetsItsOptimizer, "killed after epoch 1 and continued is another network"),
-        (DrawsFromTheClock, "fitted twice with one seed is another network"),
-        (NoNetwork, r"build\(\) of honest must return a torch.nn.Module; it returned object"),
-        (TwoLoops, "this one starts a second"),
-        (ReadsMasksItDidNotDeclare, "'NoneType' object has no attribute 'targets'"),
-        (Crashes, r"fit\(\) of honest failed: KeyError"),
-    ],
-)
-def test_a_liar_is_caught(liar, said):
-    with pytest.raises(PluginError, match=said):
-        check_method(liar())
+    assert not from_scratch(Started()).pretrained
+    named = Started(weights="here.safetensors")
+    assert from_scratch(named) == named
+    assert isinstance(from_scratch(METHODS["otsu"]()), Method)

@@ -10,14 +10,14 @@ def main() -> None:
     """Run the command line; a child process goes to its module without it."""
     match sys.argv[1:]:
         case ["_cell", file]:
-            from bench.cell_process import main as cell
+            from bench.pipeline.cell_process import main as cell
 
             sys.exit(cell(file))
         case ["_method", file]:
-            from bench.method_process import main as method
+            from bench.pipeline.method_process import main as method
 
             sys.exit(method(file))
-    from bench.cli import cli, terminate
+    from bench.commands.cli import cli, terminate
 
     signal.signal(signal.SIGTERM, terminate)
     cli.main()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.distances import Outline
+from bench.pipeline.distances import Outline
 from bench.resizing import Map, Mask, resize, resize_nearest
 from bench.thresholds import (
     BINS,

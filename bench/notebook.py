@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bench.cell import RESULT, read_result
-from bench.columns import LEADERBOARD_COLUMNS, Row
-from bench.config import assignments, text
-from bench.csv_files import read_scores
+from bench.commands.config import assignments, text
 from bench.errors import DataError, UsageError
-from bench.export import stacks
-from bench.mapfile import as_floats
 from bench.near import did_you_mean
+from bench.pipeline.cell import RESULT, read_result
+from bench.pipeline.mapfile import as_floats
 from bench.resizing import resize
-from bench.results import collect
+from bench.results.collected import collect
+from bench.results.columns import LEADERBOARD_COLUMNS, Row
+from bench.results.csv_files import read_scores
+from bench.runs.export import stacks
 from bench.store import MANIFEST, cache_root
 from bench.view import IMAGES
 
@@ -58,10 +58,10 @@ def run(
     process of its own. Nothing is printed unless `progress`. Columns as in leaderboard.csv (scores 0 to 1), and `failed`: the sentences
     of the seeds that failed. Raises BenchError where nothing can run: an unknown name, a bad setting, data that are not there.
     """
-    from bench.cells import carry_out
-    from bench.cli_run import parse
-    from bench.plan import plan
-    from bench.progress import Display
+    from bench.commands.run import parse
+    from bench.pipeline.cells import carry_out
+    from bench.pipeline.plan import plan
+    from bench.pipeline.progress import Display
     from bench.store import require_cache
 
     request = parse(

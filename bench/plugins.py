@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.data.source import parse, source_file, summary
 from bench.entry_points import EntryPoint, entry_points
 from bench.errors import BenchError, PluginError, UsageError
 from bench.near import did_you_mean
 from bench.settings import instantiate as instantiate
-from bench.source import parse, source_file, summary
 
 if TYPE_CHECKING:
     import click

@@ -10,19 +10,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-from bench import fit_contract as fit
-from bench import maps_contract as maps
-from bench import settings_contract as settings
-from bench import targets_contract as targets
 from bench.api import Dataset, MaskMethod, Method, Plugin, Pretrained, Task
-from bench.dataset_contract import check_dataset
+from bench.contract import fit, maps, settings, targets
+from bench.contract.dataset import check_dataset
+from bench.contract.made import LESION, made_view
+from bench.contract.plugin_faults import Fault, line_of, place_of
+from bench.contract.surroundings import watched
+from bench.contract.trial import Trial
 from bench.device import settle
 from bench.errors import DataError, MachineError, PluginError, UsageError
-from bench.made import LESION, made_view
-from bench.method_process import needed
-from bench.plugin_faults import Fault, line_of, place_of
-from bench.surroundings import watched
-from bench.trial import Trial
+from bench.pipeline.method_process import needed
 
 __all__ = ["Finding", "check_dataset", "check_method", "check_plugin", "made_view"]
 

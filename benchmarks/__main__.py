@@ -14,6 +14,7 @@ from benchmarks import (
     families,
     gradcam,
     metric_learning,
+    page,
     reconstruction,
     scores,
     start,
@@ -97,21 +98,21 @@ def main() -> None:
         peaks = list(gradcam.peaks())
         scoring = list(scores.measure())
         tests = list(families.measure())
-        large = list(tables.measure(place))
+        large = [*tables.measure(place), *page.measure(place)]
         taken, size = tables.memory(place)
         rows = list(start.measure(place))
     head = HEAD.format(machine=platform.machine(), cores=os.cpu_count(), load=load)
-    page = head + "".join(map(faster, races)) + METHODS + "".join(map(faster, steps))
-    page += MEMORY + "".join(map(memory, peaks)) + SCORES + "".join(map(faster, scoring))
-    page += STATISTICS + "".join(map(costs, tests))
-    page += (
+    text = head + "".join(map(faster, races)) + METHODS + "".join(map(faster, steps))
+    text += MEMORY + "".join(map(memory, peaks)) + SCORES + "".join(map(faster, scoring))
+    text += STATISTICS + "".join(map(costs, tests))
+    text += (
         TABLES.format(ratio=taken / size, taken=taken, size=size)
         + "".join(map(costs, large))
         + START
         + "".join(map(costs, rows))
     )
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+    PAGE.write_text(text, encoding="utf-8")
+    print(text)
 
 
 def faster(r: Race) -> str:

@@ -27,7 +27,7 @@ from benchmarks.views import opened
 BATCH, WORKERS = 32, 2
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CELL = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 36), "OMP_WAIT_POLICY": "passive"}
-"""As bench.run sets the environment of a cell; the workers of the other side have it too."""
+"""As bench.pipeline.run sets the environment of a cell; the workers of the other side have it too."""
 
 
 class Files(TorchDataset[Tensor]):

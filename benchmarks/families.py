@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import stats
 
-from bench.families import rank
-from bench.resampling import RowStatistic, pooled_dice, resampled
-from bench.row_scores import Floats, RowScores
+from bench.statistics.families import rank
+from bench.statistics.resampling import RowStatistic, pooled_dice, resampled
+from bench.statistics.row_scores import Floats, RowScores
 from benchmarks import Row
 
 METHODS, SEEDS, IMAGES, TURNS = 20, 5, 1_000, 5

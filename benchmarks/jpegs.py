@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from bench.api import Dataset, Item, Pixels, Task
+from bench.data.samples import Samples
 from bench.files import read_image
 from bench.protocol import SMOKE
-from bench.samples import Samples
 
 COUNT, WIDTH, HEIGHT, SIZE = 512, 600, 450, 224
 """A picture has about 130 kB; the 600 x 450 ones of ISIC 2018 have twice as many and take longer to decode."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.cli import cli
+from bench.commands.cli import cli
 from benchmarks import Row
 
 TURNS = 7

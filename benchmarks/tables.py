@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.columns import SCORES_COLUMNS
+from bench.results.columns import SCORES_COLUMNS
 from benchmarks import Row
 from benchmarks.start import cpu_seconds
 

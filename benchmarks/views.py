@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import pictures
+from bench.data import pictures
 from bench.view import View
 from benchmarks import Race, race, seconds
 from benchmarks.jpegs import SIZE, decode, paths, samples

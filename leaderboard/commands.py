@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import click
 
 from bench import hookimpl
-from bench.leaderboard.cli_compare import compare
-from bench.leaderboard.cli_export import export
-from bench.leaderboard.cli_files import FILE_COMMANDS
-from bench.leaderboard.cli_page import PAGE_COMMANDS
-from bench.leaderboard.cli_show import show
+from bench.leaderboard.files.commands import FILE_COMMANDS
+from bench.leaderboard.page.commands import PAGE_COMMANDS
+from bench.leaderboard.table.compare_command import compare
+from bench.leaderboard.table.export_command import export
+from bench.leaderboard.table.show_command import show
 
 
 @click.group("leaderboard")

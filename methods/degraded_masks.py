@@ -68,7 +68,7 @@ class DegradedMasks(MaskMethod):
         """(N, H, W) uint8 -> the same masks, degraded. 255 stays 255, and an empty mask stays empty.
 
         What happens to a mask is decided by its pixels and the generator's seed, not by its place in the stack; only the strength, found
-        by bisection, is common to all. Where the Dice cannot be met (few masks, large steps) it is the nearest; the row says what was reached.
+        by bisection, is common to all. Where the Dice cannot be met (few masks, large steps) it is the nearest; the row says which.
         """
         seed = int(torch.randint(2**62, (1,), generator=generator))
         true = masks.numpy()

@@ -89,7 +89,7 @@ class InlineProcess:
         self.confined = True
 
     def start(self, writable: Any = ()) -> None:
-        from bench.method_process import Worker
+        from bench.pipeline.method_process import Worker
 
         self.worker = Worker(self.job, self.report)
 
@@ -109,7 +109,7 @@ def inline_process() -> type:
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch, inline_process: type) -> None:
     """Cells of this test run their method in the test's own process."""
-    monkeypatch.setattr("bench.workbench.MethodProcess", inline_process)
+    monkeypatch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
 
 
 @pytest.fixture(scope="session")

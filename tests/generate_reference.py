@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from bench import plugins
-from bench.cli import cli
-from bench.cli_flags import with_flags
+from bench.commands.cli import cli
+from bench.commands.flags import with_flags
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "command-reference.md"
 HEAD = """# Command reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.leaderboard.schema import json_schema
+from bench.leaderboard.files.schema import json_schema
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "leaderboard-format.schema.json"
 

@@ -27,14 +27,12 @@ NUMBERS = """val_init val_unet test_init test_unet test_dice_224 test_dice_poole
 
 def numbers(out: Path) -> dict[str, dict[str, Any]]:
     """By method and rule, the numbers of a small run on the embedded images."""
-    from bench.cell_process import work
-    from bench.plan import plan, prepare
-    from bench.request import RunRequest
-    from bench.results import collect
+    from bench.pipeline.cell_process import work
+    from bench.pipeline.plan import plan, prepare
+    from bench.pipeline.request import RunRequest
+    from bench.results.collected import collect
 
-    planned = plan(
-        RunRequest(METHODS, ("synthetic",), RULES, settings=SETTINGS, out=out, device="cpu")
-    )
+    planned = plan(RunRequest(METHODS, ("synthetic",), RULES, settings=SETTINGS, out=out, device="cpu"))
     prepare(planned, lambda *_: None)
     for one in planned:
         one.folder.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from made_results import finished, score
 
-from bench.columns import LEADERBOARD_COLUMNS
-from bench.leaderboard.gathered import Table
-from bench.leaderboard.page import render
-from bench.leaderboard.page_details import details, packed, points_for
-from bench.leaderboard.page_rows import shown
-from bench.verdicts import Scored
+from bench.leaderboard.page.build import render
+from bench.leaderboard.page.details import details, packed, points_for
+from bench.leaderboard.page.gathered import Table
+from bench.leaderboard.page.rows import shown
+from bench.results.columns import LEADERBOARD_COLUMNS
+from bench.results.verdicts import Scored
 
 HOSTILE = '<img src=x onerror="document.title=1"></script><script>document.title=2</script>'
 LONG = "a_method_whose_name_is_much_longer_than_any_column_of_any_table_should_ever_have_to_be_" * 2
@@ -42,7 +42,12 @@ def lines(base: float, seed: int) -> list[dict[str, Any]]:
 
 def runs(out: Path) -> Path:
     """Four ranked methods (two of them close), one with a hostile name in its settings and notes, a floor, full supervision, a failed seed."""
-    rows = [("clear", 0.8, "method", {}), ("near", 0.6, "method", {}), ("nearer", 0.602, "method", {}), ("odd", 0.5, "method", {"title": HOSTILE})]
+    rows = [
+        ("clear", 0.8, "method", {}),
+        ("near", 0.6, "method", {}),
+        ("nearer", 0.602, "method", {}),
+        ("odd", 0.5, "method", {"title": HOSTILE}),
+    ]
     rows += [("ground", 0.4, "floor", {}), ("full_supervision", 0.9, "full", {})]
     number = 0
     for method, base, role, settings in rows:
@@ -76,7 +81,11 @@ def table(*rows: dict[str, Any]) -> Table:
 def full_row(draws: random.Random, **given: Any) -> dict[str, Any]:
     """A row that says everything, with numbers from a seed."""
     dice = draws.uniform(0.2, 0.9)
-    numbers = {name: draws.random() for name in LEADERBOARD_COLUMNS if name.startswith(("test_", "val_", "over_floor", "false_", "foreground"))}
+    numbers = {
+        name: draws.random()
+        for name in LEADERBOARD_COLUMNS
+        if name.startswith(("test_", "val_", "over_floor", "false_", "foreground"))
+    }
     more = {"test_unet": dice, "test_unet_lo": dice - 0.02, "test_unet_hi": dice + 0.02, "rank_lo": 3, "rank_hi": 9, "tie_group": "abc", "mdd": 0.02,
             "floor_verdict": "beats all", "floor_best": "otsu (maps)", "break_even": 14.0, "break_even_lo": 7.0, "break_even_hi": 30.0, "seconds": 1234.5,
             "seconds_shared": 100.0, "peak_bytes": 5 << 28, "labels_used": 1904, "masks_eval": 1558, "test_openings": 9, "confined": True,
@@ -88,11 +97,24 @@ def large(methods: int = 100, datasets: int = 20) -> str:
     """The page of so many methods and data sets, every cell filled, each row with a threshold curve, strata and its runs."""
     draws = random.Random(0)
     tables = [
-        table(*(full_row(draws, dataset=f"data_set_{d}", method=f"method_{m}", settings=f"lr=0.00{m},k={m}") for m in range(methods)))
+        table(
+            *(
+                full_row(draws, dataset=f"data_set_{d}", method=f"method_{m}", settings=f"lr=0.00{m},k={m}")
+                for m in range(methods)
+            )
+        )
         for d in range(datasets)
     ]
     points = points_for(methods * datasets)
-    parts = [{"rows": [_with_curves(known, draws, points) for known in details(one, {}, points)], "figures": [], "gallery": None, "why": ""} for one in tables]
+    parts = [
+        {
+            "rows": [_with_curves(known, draws, points) for known in details(one, {}, points)],
+            "figures": [],
+            "gallery": None,
+            "why": "",
+        }
+        for one in tables
+    ]
     return render([shown(n, one) for n, one in enumerate(tables)], packed(parts, points), [])
 
 
@@ -101,6 +123,10 @@ def _with_curves(known: dict[str, Any], draws: random.Random, points: int) -> di
     start, pace = draws.uniform(20, 60), draws.uniform(1, 5)
     dice = [round(start + 30 * x * (pace - x) + draws.gauss(0, 0.5), 1) for x in at]
     runs = " ".join(f"r-{draws.getrandbits(48):012x}" for _ in range(3))
-    groups = [*known["groups"], ("from", [("runs", runs)]), ("settings", [("lr", str(pace)), ("epochs", "300"), ("batch", "32")])]
+    groups = [
+        *known["groups"],
+        ("from", [("runs", runs)]),
+        ("settings", [("lr", str(pace)), ("epochs", "300"), ("batch", "32")]),
+    ]
     return {**known, "groups": groups, "strata": [("object size", str(q), 260, round(start + q, 1)) for q in range(4)],
             "curve": {"x": at, "y": dice, "marks": [("fixed", 0.5, 50.0)], "otsu": 40.0}, "history": []}  # fmt: skip

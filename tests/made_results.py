@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from bench import csv_files
+from bench.results import csv_files
 
 RESULT: dict[str, Any] = {
     "dataset": "isic", "label": "reduced", "fingerprint": "f0", "protocol": "quick", "protocol_version": 1, "method": "theirs",

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from bench import cell_process, plugins
-from bench.leaderboard import sealed
-from bench.leaderboard.submission import submit
-from bench.plan import plan, prepare
+from bench import plugins
+from bench.leaderboard.files import sealed
+from bench.leaderboard.files.submission import submit
+from bench.pipeline import cell_process
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
 PROTOCOL = change(
@@ -60,7 +61,7 @@ def made(inline_process: type, place: Path) -> tuple[Path, Path]:
         plugins.load_file(PLUGINS / name)
     ours, theirs = place / "ours", place / "theirs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         for out, cells in ((ours, OURS), (theirs, THEIRS)):
             for method, seed in cells:
                 work(request(out, method, seed))

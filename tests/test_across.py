@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.across import Across, across, critical_difference, groups, iman_davenport
+from bench.statistics.across import Across, across, critical_difference, groups, iman_davenport
 
 PUBLISHED = """
 .14507 .10730 .08826 .15068 .13255    .20997 .13597 .13458 .21450 .27546

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.entry_points import entry_points
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "adding-a-dataset.md"

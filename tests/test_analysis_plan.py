@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from made_results import run
 
-from bench import DataError, results
-from bench.cli import cli
-from bench.leaderboard.plan import Held, fixed_when, held_against, read
+from bench import DataError
+from bench.commands.cli import cli
+from bench.leaderboard.table.plan import Held, fixed_when, held_against, read
+from bench.results import collected as results
 
 ROOT = Path(__file__).resolve().parent.parent
 FIELDS = {

@@ -12,26 +12,54 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
-    1: "errors faults ahead near disk entry_points source code_digest hookspecs api protocol store request roots",
-    2: """settings plugins files data_tables duplicates web archives unpack receipts download
-          resizing distances thresholds metrics row_scores differences pairs letters families over_floors resampling across masks_worth
-          break_even label_budget
-          columns csv_files seed_scores verdicts results view leaks samples keys door decoding pictures mapfile cache device provenance""",
-    3: "confine augment weights training",
-    4: "networks segmenter method_client method_process",
-    5: "workbench stages",
-    6: "ledger rules score_lines signals rows summary cell cell_process plan",
-    7: """data_check data_describe export runs_list runs_scores runs_check locks runs_clean runs_table run_data learning_curves sheet contact_sheet own_images predict
-          doctor_machine doctor_plugins doctor
-          dataset_contract surroundings made plugin_faults trial firewall settings_contract fit_contract maps_contract targets_contract testing visible table_columns remarks sheets tables progress children run
-          cells mask_counts break_even_table break_even_run proxy_dice attribution_table attribution
-          cli_flags reading transfer_bars data_get explain cli_list cli_cache cli_data cli_check
-          config cli_config cli_settings estimate dry_run new_plugin cli_new cli_run notebook cli_break_even cli_which cli_clean cli_runs cli_predict cli_doctor cli __init__ __main__""",
+    1: """
+        errors faults ahead near disk entry_points data.source pipeline.code_digest hookspecs api protocol
+        store pipeline.request roots
+    """,
+    2: """
+        settings plugins files data_tables duplicates data.web data.archives data.unpack data.receipts
+        data.download resizing pipeline.distances thresholds metrics statistics.row_scores
+        statistics.differences statistics.pairs statistics.letters statistics.families statistics.over_floors
+        statistics.resampling statistics.across statistics.masks_worth worth.break_even worth.label_budget
+        results.columns results.csv_files results.seed_scores results.verdicts results.collected view
+        data.leaks data.samples pipeline.keys data.door data.decoding data.pictures pipeline.mapfile
+        data.cache device provenance
+    """,
+    3: """
+        pipeline.confine augment weights training
+    """,
+    4: """
+        pipeline.networks pipeline.segmenter pipeline.method_client pipeline.method_process
+    """,
+    5: """
+        pipeline.workbench pipeline.stages
+    """,
+    6: """
+        pipeline.ledger pipeline.rules pipeline.score_lines pipeline.signals pipeline.rows pipeline.summary
+        pipeline.cell pipeline.cell_process pipeline.plan
+    """,
+    7: """
+        data.check data.describe runs.export runs.listing runs.scores runs.check runs.locks runs.clean
+        runs.table runs.data runs.learning_curves runs.sheet runs.contact_sheet runs.own_images runs.predict
+        doctor.machine doctor.plugins doctor.findings contract.dataset contract.surroundings contract.made
+        contract.plugin_faults contract.trial contract.firewall contract.settings contract.fit contract.maps
+        contract.targets testing results.visible results.table_columns results.remarks runs.sheets
+        results.tables pipeline.progress pipeline.children pipeline.run pipeline.cells worth.counts
+        worth.table worth.run worth.proxy_dice worth.attribution_table worth.attribution commands.flags
+        commands.reading commands.transfer_bars data.get commands.explain commands.listing commands.cache
+        commands.data commands.check commands.config commands.config_options commands.settings
+        commands.estimate commands.dry_run commands.new_plugin commands.new commands.run notebook
+        commands.break_even commands.which commands.clean commands.runs commands.predict commands.doctor
+        commands.cli __init__ __main__
+    """,
 }
 """Every module of bench/ imports only from modules that stand before it here. Level 1 imports no torch, level 4's
 method_process nothing that knows where masks are."""
 ORDER = [name for names in LEVELS.values() for name in names.split()]
-LIGHT = [*(ROOT / "bench" / f"{name}.py" for name in LEVELS[1].split()), *(ROOT / "datasets").glob("*.py")]
+LIGHT = [
+    *(ROOT / "bench" / f"{name.replace('.', '/')}.py" for name in LEVELS[1].split()),
+    *(ROOT / "datasets").glob("*.py"),
+]
 PLUGINS = ("methods", "datasets", "leaderboard")
 PUBLIC = {"bench", "bench.api", "bench.errors", "bench.faults", "bench.hookspecs"}
 ALLOWED = {
@@ -41,10 +69,16 @@ ALLOWED = {
     "leaderboard": PUBLIC
     | {
         f"bench.{name}"
-        for name in """columns csv_files results verdicts tables cli_flags sheets table_columns visible near pairs families letters
-            over_floors api remarks break_even label_budget learning_curves mapfile door pictures resizing thresholds
-            resampling row_scores seed_scores metrics run_data runs_list store ahead cell cli_settings disk distances keys plan progress
-            protocol reading request rules run samples score_lines stages summary workbench plugins""".split()
+        for name in """
+            ahead api commands.flags commands.reading commands.settings data.door data.pictures data.samples
+            disk metrics near pipeline.cell pipeline.distances pipeline.keys pipeline.mapfile pipeline.plan
+            pipeline.progress pipeline.request pipeline.rules pipeline.run pipeline.score_lines
+            pipeline.stages pipeline.summary pipeline.workbench plugins protocol resizing results.collected
+            results.columns results.csv_files results.remarks results.seed_scores results.table_columns
+            results.tables results.verdicts results.visible runs.data runs.learning_curves runs.listing
+            runs.sheets statistics.families statistics.letters statistics.over_floors statistics.pairs
+            statistics.resampling statistics.row_scores store thresholds worth.break_even worth.label_budget
+        """.split()
     },
 }
 
@@ -76,35 +110,48 @@ def _walk(node: ast.AST, late: bool) -> Iterator[Import]:
 
 def _imported(node: ast.ImportFrom) -> Iterator[str]:
     """`from bench import plugins` imports bench.plugins, `from bench import Method` bench alone."""
-    submodules = {path.stem for path in (ROOT / "bench").glob("*.py")} | set(PLUGINS)
-    for alias in node.names if node.module == "bench" else ():
-        yield f"bench.{alias.name}" if alias.name in submodules else "bench"
-    if node.module and node.module != "bench":
-        yield node.module
+    assert node.module
+    for alias in node.names:
+        inside = f"{node.module}.{alias.name}"
+        yield inside if node.module.startswith("bench") and is_module(inside) else node.module
+
+
+def is_module(name: str) -> bool:
+    """Whether bench.NAME lies in one of the four folders."""
+    first, _, rest = name.removeprefix("bench.").partition(".")
+    path = ROOT.joinpath(first if first in PLUGINS else f"bench/{first}", *rest.split(".") if rest else ())
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
 def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).glob("*.py"))
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if "templates" not in path.parts)
+
+
+def name_of(path: Path) -> str:
+    """`pipeline.stages` for bench/pipeline/stages.py."""
+    return ".".join(path.relative_to(ROOT / "bench").with_suffix("").parts)
 
 
 def test_every_module_has_its_level() -> None:
-    assert sorted(ORDER) == sorted(path.stem for path in modules("bench"))
+    assert sorted(ORDER) == sorted(
+        name_of(path) for path in modules("bench") if path.stem != "__init__" or path.parent.name == "bench"
+    )
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_bench_imports_only_from_above(name: str) -> None:
     above = {f"bench.{other}" for other in ORDER[: ORDER.index(name)]}
-    for found in imports(ROOT / "bench" / f"{name}.py"):
+    for found in imports(ROOT / "bench" / f"{name.replace('.', '/')}.py"):
         if found.module.split(".")[0] == "bench":
-            assert found.module in above | {"bench.statistics"}, (
-                f"bench/{name}.py, line {found.line}: {found.module} stands below it"
-            )
+            assert found.module in above, f"bench/{name}.py, line {found.line}: {found.module} stands below it"
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_bench_names_no_plugin_module(name: str) -> None:
     texts = [
-        n.value for n in ast.walk(ast.parse((ROOT / "bench" / f"{name}.py").read_text())) if isinstance(n, ast.Constant)
+        n.value
+        for n in ast.walk(ast.parse((ROOT / "bench" / f"{name.replace('.', '/')}.py").read_text()))
+        if isinstance(n, ast.Constant)
     ]
     assert not [
         text for text in texts if isinstance(text, str) and text.startswith(tuple(f"bench.{each}." for each in PLUGINS))
@@ -124,7 +171,7 @@ def test_plugins_import_public_names_and_their_own_files(folder: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [ROOT / "bench" / f"{name}.py" for name in LEVELS[1].split()] + modules("datasets"),
+    [ROOT / "bench" / f"{name.replace('.', '/')}.py" for name in LEVELS[1].split()] + modules("datasets"),
     ids=lambda path: path.name,
 )
 def test_level_one_and_data_sets_start_without_torch(path: Path) -> None:
@@ -134,7 +181,7 @@ def test_level_one_and_data_sets_start_without_torch(path: Path) -> None:
 
 
 def test_the_method_process_reaches_nothing_that_knows_masks() -> None:
-    reached, waiting = set[str](), ["bench.method_process"]
+    reached, waiting = set[str](), ["bench.pipeline.method_process"]
     while waiting:
         name = waiting.pop()
         file = ROOT / f"{name.replace('.', '/')}.py"
@@ -142,4 +189,10 @@ def test_the_method_process_reaches_nothing_that_knows_masks() -> None:
             reached.add(name)
             waiting += [found.module for found in imports(file)]
     assert "bench.view" in reached
-    assert not reached & {"bench.door", "bench.samples", "bench.pictures", "bench.workbench", "bench.cell"}
+    assert not reached & {
+        "bench.data.door",
+        "bench.data.samples",
+        "bench.data.pictures",
+        "bench.pipeline.workbench",
+        "bench.pipeline.cell",
+    }

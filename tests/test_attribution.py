@@ -14,16 +14,17 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from bench import plugins, results
-from bench.attribution_table import Line, Report, show, unlike, verdict
-from bench.cell_process import work
-from bench.cli import Bench
-from bench.cli_break_even import attribution
-from bench.cli_flags import with_flags
+from bench import plugins
+from bench.commands.break_even import attribution
+from bench.commands.cli import Bench
+from bench.commands.flags import with_flags
 from bench.methods.degraded_masks import mean_dice
-from bench.pairs import Comparison, Interval
+from bench.pipeline.cell_process import work
+from bench.results import collected as results
+from bench.statistics.pairs import Comparison, Interval
 from bench.store import MANIFEST
 from bench.view import TARGETS
+from bench.worth.attribution_table import Line, Report, show, unlike, verdict
 
 SHORT = "size=32,base_channels=2,batch=4,steps=2,fit_share=1,weak_images=12,rules=otsu"
 KINDS = ["masks degraded by boundary", "masks degraded by size", "masks degraded by misses"]
@@ -40,7 +41,7 @@ def worked(monkeypatch: pytest.MonkeyPatch, inline: None, tiny_file: Path) -> li
         work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
         return ""
 
-    monkeypatch.setattr(import_module("bench.run"), "cell_in_a_child", in_this_process)
+    monkeypatch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", in_this_process)
     monkeypatch.setattr("bench.store.sync", lambda path: None)  # nothing here outlives a crash
     for split, images in {"val": 0, "test": 24, "masks": 10}.items():
         monkeypatch.setitem(plugins.load("datasets", "tiny_shapes").sizes, split, images)

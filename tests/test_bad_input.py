@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from bench.cli import cli
+from bench.commands.cli import cli
 
 CLASSES = "MEL,NV,BCC,AKIEC,BKL,DF,VASC"
 

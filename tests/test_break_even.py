@@ -17,21 +17,22 @@ import torch
 import torchvision
 from click.testing import CliRunner, Result
 
-from bench import DataError, UsageError, plugins, results
+from bench import DataError, UsageError, plugins
 from bench.api import Item
-from bench.break_even import break_even_of, columns, points, worth
-from bench.cell_process import work
-from bench.cli import Bench
-from bench.cli_break_even import attribution, break_even
-from bench.cli_flags import with_flags
-from bench.label_budget import label_budget
-from bench.mask_counts import fitting, parse_counts, parse_draws
-from bench.plan import plan
+from bench.commands.break_even import attribution, break_even
+from bench.commands.cli import Bench
+from bench.commands.flags import with_flags
+from bench.data.samples import first
+from bench.pipeline.cell_process import work
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
+from bench.pipeline.run import fail, run
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
-from bench.row_scores import RowScores
-from bench.run import fail, run
-from bench.samples import first
+from bench.results import collected as results
+from bench.statistics.row_scores import RowScores
+from bench.worth.break_even import break_even_of, columns, points, worth
+from bench.worth.counts import fitting, parse_counts, parse_draws
+from bench.worth.label_budget import label_budget
 
 SHORT = "size=32,base_channels=2,batch=4,steps=2,fit_share=1,weak_images=12,rules=otsu"
 Command = Callable[..., Result]
@@ -49,7 +50,7 @@ def worked(monkeypatch: pytest.MonkeyPatch, inline: None, tiny_file: Path) -> li
         work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
         return ""
 
-    monkeypatch.setattr(import_module("bench.run"), "cell_in_a_child", in_this_process)
+    monkeypatch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", in_this_process)
     monkeypatch.setattr("bench.store.sync", lambda path: None)  # nothing here outlives a crash
     for split, images in {"val": 0, "test": 24, "masks": 8}.items():
         monkeypatch.setitem(plugins.load("datasets", "tiny_shapes").sizes, split, images)

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from bench import Dataset, Item, Task, cache, decoding, pictures
-from bench.door import Door
+from bench import Dataset, Item, Task
+from bench.data import cache, decoding, pictures
+from bench.data.door import Door
+from bench.data.samples import Samples, file_digests
 from bench.errors import MachineError, UsageError
 from bench.protocol import SMOKE
-from bench.samples import Samples, file_digests
 from bench.store import cache_root
 
 

@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from bench import plugins, testing
-from bench.cli import cli
+from bench.commands.cli import cli
 
 LIARS = Path(__file__).parent / "plugins" / "liars"
 
@@ -92,7 +92,7 @@ def _restored(monkeypatch, tmp_path):
 @pytest.fixture
 def no_firewall(monkeypatch):
     """For tests about something else."""
-    monkeypatch.setattr("bench.fit_contract.check_firewall", lambda *_: None)
+    monkeypatch.setattr("bench.contract.fit.check_firewall", lambda *_: None)
 
 
 def liar(file: str, name: str = ""):

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench import DataError, UsageError, protocol
-from bench.cli import cli
-from bench.request import RunRequest, refuse_unused, settings_for
+from bench.commands.cli import cli
+from bench.pipeline.request import RunRequest, refuse_unused, settings_for
 
 Package = Callable[..., None]
 
@@ -30,9 +30,9 @@ def bench(*args: str, **environment: str) -> Result:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunRequest]:
     """The requests that `bench run` passes on; nothing runs."""
     requests: list[RunRequest] = []
-    stand_in = ModuleType("bench.run")
+    stand_in = ModuleType("bench.pipeline.run")
     stand_in.run = lambda request: requests.append(request) or 0  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "bench.run", stand_in)
+    monkeypatch.setitem(sys.modules, "bench.pipeline.run", stand_in)
     return requests
 
 
@@ -173,7 +173,7 @@ def raises(error: BaseException) -> ModuleType:
     def run(request: RunRequest) -> int:
         raise error
 
-    module = ModuleType("bench.run")
+    module = ModuleType("bench.pipeline.run")
     module.run = run  # type: ignore[attr-defined]
     return module
 
@@ -194,14 +194,14 @@ def raises(error: BaseException) -> ModuleType:
 def test_every_end_has_its_exit_code(
     error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "bench.run", raises(error))
+    monkeypatch.setitem(sys.modules, "bench.pipeline.run", raises(error))
     done = bench(*MAIN)
     assert (done.exit_code, done.stderr, done.stdout) == (code, text, "")
 
 
 @pytest.mark.parametrize("how", ["flag", "environment"])
 def test_debug_shows_the_traceback(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bench.run", raises(DataError("no folder")))
+    monkeypatch.setitem(sys.modules, "bench.pipeline.run", raises(DataError("no folder")))
     done = bench(*MAIN, "--debug") if how == "flag" else bench(*MAIN, BENCH_DEBUG="1")
     assert done.exit_code == 3
     assert "Traceback" in done.stderr
@@ -209,9 +209,9 @@ def test_debug_shows_the_traceback(how: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_exit_code_of_a_run_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("bench.run")
+    module = ModuleType("bench.pipeline.run")
     module.run = lambda request: 1  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "bench.run", module)
+    monkeypatch.setitem(sys.modules, "bench.pipeline.run", module)
     assert bench(*MAIN).exit_code == 1
 
 

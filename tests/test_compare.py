@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from made_results import RESULT, finished, run, score
 from scipy import stats
 
-from bench import results
-from bench.cli import cli
-from bench.leaderboard.compare import _touches
+from bench.commands.cli import cli
+from bench.leaderboard.table.compare import _touches
+from bench.results import collected as results
 
 IMAGES = [f"i{n:02}" for n in range(40)]
 
@@ -161,7 +161,7 @@ def test_the_edge_of_an_image_by_its_mask() -> None:
 
 def test_images_whose_object_touches_the_edge_are_told_apart_by_the_data(tmp_path: Path) -> None:
     from bench import plugins
-    from bench.samples import file_digests, split_hash
+    from bench.data.samples import file_digests, split_hash
 
     data = plugins.instantiate(plugins.load("datasets", "synthetic"), {})
     items = data.items("test")

@@ -11,13 +11,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import UsageError, config
-from bench.cli import cli
-from bench.cli_config import Origin, config_option, origins
-from bench.cli_run import parse, run
-from bench.cli_settings import table_origins
+from bench import UsageError
+from bench.commands import config
+from bench.commands.cli import cli
+from bench.commands.config_options import Origin, config_option, origins
+from bench.commands.run import parse, run
+from bench.commands.settings import table_origins
+from bench.pipeline.request import RunRequest
 from bench.protocol import PROTOCOLS
-from bench.request import RunRequest
 
 Asked = Callable[..., tuple[RunRequest, dict[str, str]]]
 
@@ -250,8 +251,8 @@ def test_a_dry_run_as_json_is_one_document(here: Path) -> None:
 
 
 def test_cells_that_share_a_fit_count_it_once(here: Path) -> None:
-    from bench.estimate import estimate, fit_of, image_counts, rows_of
-    from bench.plan import plan
+    from bench.commands.estimate import estimate, fit_of, image_counts, rows_of
+    from bench.pipeline.plan import plan
 
     request = RunRequest(("gradcam_resnet50",), ("synthetic",), PROTOCOLS["smoke"], controls=True)
     true, shuffled, untrained = plan(request)
@@ -265,7 +266,7 @@ def test_cells_that_share_a_fit_count_it_once(here: Path) -> None:
 
 
 def test_times_are_said_as_people_say_them() -> None:
-    from bench.estimate import duration
+    from bench.commands.estimate import duration
 
     said = [duration(seconds) for seconds in (0.4, 89, 90, 3_600, 7_200, 400_000)]
     assert said == ["1 s", "89 s", "2 min", "60 min", "2.0 h", "4.6 days"]

@@ -12,12 +12,12 @@ from textwrap import dedent
 
 import pytest
 
-from bench.confine import covers
+from bench.pipeline.confine import covers
 
 CHILD = """
 import os, subprocess, sys
 from pathlib import Path
-from bench.confine import confine
+from bench.pipeline.confine import confine
 given, own, secret = map(Path, sys.argv[1:])
 print(confine([given], [own]))
 def attempt(what):

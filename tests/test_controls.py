@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from bench import results
-from bench.cell import read_result
-from bench.cell_process import work
-from bench.plan import plan, prepare
+from bench.pipeline.cell import read_result
+from bench.pipeline.cell_process import work
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
+from bench.results import collected as results
 
 SHORT = change(SMOKE, {"steps": "2", "size": "32", "base_channels": "2", "rules": "otsu"})
 
@@ -56,7 +56,7 @@ def test_an_untrained_network_has_no_history_and_another_fit(cells: list[dict[st
 
 def test_shuffled_labels_are_those_of_other_images_and_as_many_of_each() -> None:
     from bench.api import Item, Task
-    from bench.pictures import one_hot
+    from bench.data.pictures import one_hot
 
     task = Task(classes=("a", "b", "c"), foreground=("x",), shows=(0, 0, 0))
     items = [Item(f"i{n}", (n % 3,)) for n in range(60)]

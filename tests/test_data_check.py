@@ -12,19 +12,19 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bench import DataError
-from bench.cell import read_result
-from bench.cell_process import work
-from bench.cli import cli
-from bench.data_check import check
-from bench.data_describe import describe
+from bench.commands.cli import cli
+from bench.data.check import check
+from bench.data.describe import describe
+from bench.data.samples import Samples
 from bench.datasets.folder import Folder
 from bench.datasets.isic import Isic
 from bench.datasets.synthetic import Synthetic
 from bench.datasets.synthetic_presence import SyntheticPresence
-from bench.plan import plan
+from bench.pipeline.cell import read_result
+from bench.pipeline.cell_process import work
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE
-from bench.request import RunRequest
-from bench.samples import Samples
 
 SPLITS = {"weak": 12, "weak_heldout": 4, "masks": 6, "val": 6, "test": 8}
 SIDES = (20, 30)

@@ -20,13 +20,13 @@ import pytest
 from filelock import FileLock
 from mirror import mirror as playing
 
-from bench import download as downloads
 from bench.api import Dataset, Source
-from bench.data_get import get
+from bench.commands.transfer_bars import transfer_bars
+from bench.data import download as downloads
+from bench.data.get import get
 from bench.datasets._addresses import ISIC_TERMS, isic_2018
 from bench.errors import DataError, MachineError, UsageError
 from bench.faults import Fault
-from bench.transfer_bars import transfer_bars
 
 TABLE = b"image,label\na,1\n"
 PICTURES = {"pictures/a.jpg": random.Random(1).randbytes(3000), "pictures/b.jpg": random.Random(2).randbytes(2000)}
@@ -277,7 +277,7 @@ def test_an_interrupted_unpacking_is_finished(owned, root, mirror, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bench.data_get.unpack", killed)
+        patch.setattr("bench.data.get.unpack", killed)
         with pytest.raises(KeyboardInterrupt):
             Call(owned, root)
     assert ledger(root)["pictures.zip"]["unpacked"] is None
@@ -445,7 +445,7 @@ def test_a_process_that_is_killed_in_the_middle_is_continued(owned, root, mirror
     """The real thing: another Python gets the data set, is killed while bytes come, and this one goes on."""
     mirror.serve("pictures.zip", ZIP, stalls=2000)
     code = (
-        "import sys; from pathlib import Path; from bench.api import Source; from bench.download import download\n"
+        "import sys; from pathlib import Path; from bench.api import Source; from bench.data.download import download\n"
         "to = Path(sys.argv[1]) / 'pictures.zip'\n"
         "download(Source(sys.argv[2], 'pictures.zip'), to, lambda done, total: print(done, flush=True))"
     )

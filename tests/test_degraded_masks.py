@@ -11,14 +11,14 @@ import pytest
 import torch
 from scipy import ndimage
 
-from bench import results
-from bench.cell import read_result
-from bench.cell_process import work
 from bench.methods._shapes import ball
 from bench.methods.degraded_masks import DegradedMasks, applied, mean_dice, search
-from bench.plan import plan, prepare
+from bench.pipeline.cell import read_result
+from bench.pipeline.cell_process import work
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
+from bench.results import collected as results
 from bench.view import TARGETS
 
 Masks = npt.NDArray[np.uint8]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from bench.distances import Outline, outline
 from bench.metrics import score_image
+from bench.pipeline.distances import Outline, outline
 
 regions = arrays(np.bool_, (7, 9)).filter(lambda r: r.any())
 

@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from pages import PAGES, ROOT, Block, anchors, blocks, links, slug
 
 from bench import plugins
-from bench.cell_process import work
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.entry_points import entry_points
+from bench.pipeline.cell_process import work
 
 LANGUAGES = ("sh", "python")
 CODE = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]

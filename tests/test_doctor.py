@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import doctor_machine, plugins, weights
-from bench.cli import cli
-from bench.doctor import exit_code
-from bench.doctor_machine import Line
+from bench import plugins, weights
+from bench.commands.cli import cli
+from bench.doctor import machine as doctor_machine
+from bench.doctor.findings import exit_code
+from bench.doctor.machine import Line
 
 
 def bench(*args, **environment):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from mirror import mirror as playing
 
-from bench import download as downloads
-from bench import web
 from bench.api import Source
+from bench.data import download as downloads
+from bench.data import web
+from bench.data.download import arrived, download, remote_size
 from bench.disk import amount
-from bench.download import arrived, download, remote_size
 from bench.errors import DataError, MachineError
 
 BODY = random.Random(0).randbytes(100_000)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.distances import Outline
 from bench.metrics import average_precision, dice, fine_histogram
+from bench.pipeline.distances import Outline
 
 pytestmark = pytest.mark.oracle
 

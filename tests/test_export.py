@@ -13,12 +13,12 @@ from click.testing import CliRunner, Result
 from made_results import finished, run
 from markdown_it import MarkdownIt
 
-from bench import results
-from bench.cli import cli
-from bench.columns import LEADERBOARD_COLUMNS, Row
-from bench.leaderboard.export import text_of
-from bench.sheets import sheets
-from bench.table_columns import chosen
+from bench.commands.cli import cli
+from bench.leaderboard.table.export import text_of
+from bench.results import collected as results
+from bench.results.columns import LEADERBOARD_COLUMNS, Row
+from bench.results.table_columns import chosen
+from bench.runs.sheets import sheets
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.differences import Summary
-from bench.families import Place, rank
-from bench.letters import LEVEL, holm, letters, smallest_detectable, tie_groups
-from bench.over_floors import BEATS, EQUIVALENT, NO_BETTER, UNDECIDED, FloorVerdict, over_floors
-from bench.pairs import NOT_ENOUGH, pair
-from bench.row_scores import RowScores
+from bench.statistics.differences import Summary
+from bench.statistics.families import Place, rank
+from bench.statistics.letters import LEVEL, holm, letters, smallest_detectable, tie_groups
+from bench.statistics.over_floors import BEATS, EQUIVALENT, NO_BETTER, UNDECIDED, FloorVerdict, over_floors
+from bench.statistics.pairs import NOT_ENOUGH, pair
+from bench.statistics.row_scores import RowScores
 
 IMAGES = 60
 ALONE = np.arange(IMAGES)

@@ -18,15 +18,15 @@ from PIL import Image
 from tiny_runs import folder_of, out
 
 from bench import plugins
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.errors import DataError, UsageError
-from bench.leaderboard import figures, figures_attribution, figures_curves, figures_rows
-from bench.leaderboard.axes import Axis, around
-from bench.leaderboard.gathered import gather
-from bench.leaderboard.png import SCALE, png
-from bench.leaderboard.shapes import Dot, Figure, Path, Words, line
-from bench.leaderboard.svg import INKS, svg
-from bench.leaderboard.threshold_curves import threshold_curves
+from bench.leaderboard.page import figures, figures_attribution, figures_curves, figures_rows
+from bench.leaderboard.page.axes import Axis, around
+from bench.leaderboard.page.gathered import gather
+from bench.leaderboard.page.png import SCALE, png
+from bench.leaderboard.page.shapes import Dot, Figure, Path, Words, line
+from bench.leaderboard.page.svg import INKS, svg
+from bench.leaderboard.page.threshold_curves import threshold_curves
 from bench.resizing import resize
 
 __all__ = ["out"]
@@ -72,7 +72,9 @@ def test_a_file_has_its_colours_and_a_page_gives_them():
 
 
 def test_pixels_lie_where_the_shapes_do(tmp_path):
-    figure = Figure(40, 20, "", "", [Dot((10, 10), "s1", 4), line(20, 5, 38, 5, "ink", 2), Dot((30, 14), "s0", 4, hollow=True)])
+    figure = Figure(
+        40, 20, "", "", [Dot((10, 10), "s1", 4), line(20, 5, 38, 5, "ink", 2), Dot((30, 14), "s0", 4, hollow=True)]
+    )
     (tmp_path / "f.png").write_bytes(png(figure))
     image = Image.open(tmp_path / "f.png")
     assert image.size == (40 * SCALE, 20 * SCALE)
@@ -179,7 +181,15 @@ def test_labels_take_rows_of_protocols_that_differ_in_them_alone(tmp_path):
     for labels, base in ((50, 0.4), (100, 0.5), (200, 0.6)):
         for seed in range(2):
             number += 1
-            finished(tmp_path, seed, made_page.lines(base, seed), protocol=f"quick(weak_images={labels})", labels_used=labels, run_id=f"r-{number:012x}", stages=[])
+            finished(
+                tmp_path,
+                seed,
+                made_page.lines(base, seed),
+                protocol=f"quick(weak_images={labels})",
+                labels_used=labels,
+                run_id=f"r-{number:012x}",
+                stages=[],
+            )
     tables = gather(tmp_path)
     figure = figures.one("labels", tables)
     dots = [shape.at for shape in figure.shapes if isinstance(shape, Dot)]
@@ -195,7 +205,16 @@ def test_attribution_finds_the_masks_that_are_as_wrong(tmp_path):
     for number, (kind, dice) in enumerate((("boundary", 0.612), ("size", 0.612), ("boundary", 0.4)), 2):
         finished(tmp_path, 0, made_page.lines(0.55, 0), protocol=protocol, method="degraded_masks", role="control",
                  settings={"kind": kind, "dice": dice}, run_id=f"r-{number:012x}", stages=[])  # fmt: skip
-    finished(tmp_path, 0, made_page.lines(0.8, 0), protocol=protocol, method="full_supervision", role="full", run_id="r-000000000009", stages=[])
+    finished(
+        tmp_path,
+        0,
+        made_page.lines(0.8, 0),
+        protocol=protocol,
+        method="full_supervision",
+        role="full",
+        run_id="r-000000000009",
+        stages=[],
+    )
     for name, manifest in {
         "targets-00000000000a": {"inputs": {"rule": "otsu"}},
         "scores-00000000000b": {"inputs": {"targets": "targets-00000000000a"}, "record": {"facts": {"dice": 0.6121}}},
@@ -205,7 +224,13 @@ def test_attribution_finds_the_masks_that_are_as_wrong(tmp_path):
         (folder / "manifest.json").write_text(json.dumps(manifest))
     (first,) = gather(tmp_path)
     figure = figures_attribution.attribution(first)
-    bars = ["nothing: the maps (init)", "its proxies", "masks degraded by boundary", "masks degraded by size", "true masks"]
+    bars = [
+        "nothing: the maps (init)",
+        "its proxies",
+        "masks degraded by boundary",
+        "masks degraded by size",
+        "true masks",
+    ]
     assert [text for text in words(figure) if text in bars or text.startswith("masks degraded")] == bars
 
 
@@ -224,7 +249,10 @@ def test_what_is_not_there_is_said(tmp_path):
     tables = gather(made)
     with pytest.raises(DataError, match="break-even takes full supervision with three numbers of masks"):
         figures.one("break-even", tables)
-    with pytest.raises(UsageError, match=r"2 tables have the figure letters: isic \(reduced\) · quick v1, other · quick v1; choose with --dataset"):
+    with pytest.raises(
+        UsageError,
+        match=r"2 tables have the figure letters: isic \(reduced\) · quick v1, other · quick v1; choose with --dataset",
+    ):
         figures.one("letters", tables)
     with pytest.raises(UsageError, match="no table is called that; there are isic"):
         figures.one("letters", tables, dataset="cats")

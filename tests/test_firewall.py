@@ -16,19 +16,20 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import cell_process, plugins, stages
+from bench import plugins
 from bench.api import Method
-from bench.confine import confine
+from bench.contract.firewall import RULES, HereBench, check_firewall, declared, trace
+from bench.contract.made import WORLDS
+from bench.data.samples import Samples
 from bench.datasets.folder import Folder
-from bench.firewall import RULES, HereBench, check_firewall, declared, trace
-from bench.made import WORLDS
-from bench.plan import plan
+from bench.pipeline import cell_process, stages
+from bench.pipeline.confine import confine
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
+from bench.pipeline.workbench import Workbench
 from bench.plugins import describe
 from bench.protocol import SMOKE
-from bench.request import RunRequest
-from bench.samples import Samples
 from bench.store import Store
-from bench.workbench import Workbench
 
 SMALL = {"backbone": "test_resnet", "pretrained": "false", "batch": "8", "per_class": "4", "k": "2", "dimension": "8"}
 SMALL |= {"width": "2", "classifier.pretrained": "false", "classifier.backbone": "test_resnet"}
@@ -221,7 +222,7 @@ def test_where_the_kernel_has_no_landlock_nothing_is_confined_and_the_row_says_s
             self.confined = False
 
     for process, expected in ((Open, True), (inline_process, False)):
-        monkeypatch.setattr("bench.workbench.MethodProcess", process)
+        monkeypatch.setattr("bench.pipeline.workbench.MethodProcess", process)
         rules = replace(SMOKE, size=32, weak_images=8, settings={})
         (one,) = plan(RunRequest(("centre_disc",), ("synthetic",), rules, out=tmp_path / process.__name__))
         one.folder.mkdir(parents=True)

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import cell_process
 from bench.datasets.synthetic import Synthetic
-from bench.plan import plan
+from bench.pipeline import cell_process
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
 
 SIZE = 48
 RULES = replace(
@@ -29,7 +29,7 @@ def scores(tmp_path_factory, inline_process):
     """scores.csv of three floors on the embedded data."""
     out, tables = tmp_path_factory.mktemp("runs"), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         for one in plan(RunRequest(("all_foreground", "centre_disc", "otsu"), ("synthetic",), RULES, out=out)):
             one.folder.mkdir(parents=True)
             cell_process.work(one.cell, one.folder, lambda *_: None)

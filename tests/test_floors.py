@@ -210,7 +210,9 @@ def test_a_floor_says_whether_the_seed_changes_its_maps(floor: Method, tmp_path:
         net = floor.build(ONE)
         view = View(np.zeros((4, 3, 32, 32), np.uint8), None, ONE)
         view.masks = View(np.zeros((4, 3, 32, 32), np.uint8), None, ONE)
-        view.masks.targets = torch.randint(0, 2, (4, 32, 32), dtype=torch.uint8)  # the door draws others for another seed
+        view.masks.targets = torch.randint(
+            0, 2, (4, 32, 32), dtype=torch.uint8
+        )  # the door draws others for another seed
         floor.fit(net, view, Training(net, tmp_path / f"{seed}", seed=seed))
         with torch.no_grad():
             made.append(floor.maps(net.eval(), images, None, ONE))

@@ -18,8 +18,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from bench.api import Item
+from bench.contract.dataset import check_dataset
+from bench.data.samples import Samples
 from bench.data_tables import collect_rows
-from bench.dataset_contract import check_dataset
 from bench.datasets._folder_splits import MASKED, WEAK, draw
 from bench.datasets._splits import components, deal
 from bench.datasets.folder import Folder, bench_datasets
@@ -27,7 +28,6 @@ from bench.errors import DataError
 from bench.faults import KINDS
 from bench.files import is_id, read_mask
 from bench.protocol import SMOKE
-from bench.samples import Samples
 
 SPLITS = ("weak", "weak_heldout", "masks", "val", "test")
 SIZE = (10, 14)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import DataError, Item, UsageError
+from bench.data.leaks import apart, leaks
 from bench.faults import ACCEPTABLE, KINDS, Fault, check_acceptable, refuse, stamp
-from bench.leaks import apart, leaks
 
 SPLITS = ("weak", "weak_heldout", "masks", "val", "test")
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench import PluginError, mapfile
+from bench import PluginError
 from bench.metrics import Truth, counts, score_image
+from bench.pipeline import mapfile
 
 
 def saved(tmp_path, *batches):

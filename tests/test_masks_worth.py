@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from bench.masks_worth import MasksWorth, masks_worth
-from bench.pairs import NOT_ENOUGH, pair
-from bench.row_scores import Floats, RowScores
+from bench.statistics.masks_worth import MasksWorth, masks_worth
+from bench.statistics.pairs import NOT_ENOUGH, pair
+from bench.statistics.row_scores import Floats, RowScores
 
 IMAGES = 200
 CLUSTERS = np.arange(IMAGES) // 2

@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 from submitted import changed, contents, groups, ours, resealed, theirs
 
-from bench.cli import cli
-from bench.columns import LEADERBOARD_COLUMNS
-from bench.csv_files import print_rows, write_rows
-from bench.leaderboard import sealed
-from bench.leaderboard.findings import Refused
-from bench.leaderboard.merge import OF_THE_TABLE, merge
-from bench.leaderboard.table_files import read_leaderboard
-from bench.results import collect
+from bench.commands.cli import cli
+from bench.leaderboard.files import sealed
+from bench.leaderboard.files.findings import Refused
+from bench.leaderboard.files.merge import OF_THE_TABLE, merge
+from bench.leaderboard.files.table_files import read_leaderboard
+from bench.results.collected import collect
+from bench.results.columns import LEADERBOARD_COLUMNS
+from bench.results.csv_files import print_rows, write_rows
 
 __all__ = ["groups", "ours", "theirs"]
 

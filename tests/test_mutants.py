@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from submitted import changed, contents, groups, ours, resealed, theirs, with_json
 
-from bench.cell import RESULT
-from bench.leaderboard import check, inspect_runs, lines, schema, sealed, table_files
-from bench.leaderboard.findings import Finding, Refused
-from bench.leaderboard.submission import UNDERIVED
-from bench.leaderboard.verify import verify
+from bench.leaderboard.files import check, inspect_runs, lines, schema, sealed, table_files
+from bench.leaderboard.files.findings import Finding, Refused
+from bench.leaderboard.files.submission import UNDERIVED
+from bench.leaderboard.files.verify import verify
+from bench.pipeline.cell import RESULT
 
 __all__ = ["groups", "ours", "theirs"]
 

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench import UsageError, plugins
-from bench.cli import cli
+from bench.commands.cli import cli
+from bench.commands.new_plugin import check_new_name, write_package
 from bench.entry_points import entry_points
-from bench.new_plugin import check_new_name, write_package
 
 NAMES = {"method": "edge_of_things", "dataset": "plates_2019"}
 
@@ -72,11 +72,11 @@ def test_installed_they_stand_in_the_list(packages: Path, tmp_path: Path, monkey
 
 
 def test_a_new_method_makes_a_row(packages: Path, tmp_path: Path, inline: None) -> None:
-    from bench.cell import Cell
-    from bench.cell_process import work
-    from bench.plan import plan
+    from bench.pipeline.cell import Cell
+    from bench.pipeline.cell_process import work
+    from bench.pipeline.plan import plan
+    from bench.pipeline.request import RunRequest
     from bench.protocol import change, find
-    from bench.request import RunRequest
 
     file = packages / "edge_of_things" / "edge_of_things.py"
     plugins.load_file(file)

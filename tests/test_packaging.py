@@ -43,16 +43,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_every_module_and_nothing_beside_bench(wheel: zipfile.ZipFile) -> None:
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    modules = {f"{inside}/{path.name}" for folder, inside in FOLDERS.items() for path in (ROOT / folder).glob("*.py")}
-    templates = {f"bench/{path.relative_to(ROOT / 'bench')}" for path in (ROOT / "bench" / "templates").glob("*/*.*")}
-    assert len(templates) == 8
-    beside = {
-        f"bench/{path.relative_to(ROOT)}"
-        for pattern in ("*.csv", "*.html", "templates/*")
-        for path in (ROOT / "leaderboard").glob(pattern)
+    ours = {
+        f"{inside}/{path.relative_to(ROOT / folder)}"
+        for folder, inside in FOLDERS.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"bench/leaderboard/templates/page.html.j2", "bench/leaderboard/reported.csv"} <= beside
-    assert names == modules | templates | beside | {"bench/py.typed"}
+    assert {
+        "bench/py.typed",
+        "bench/leaderboard/page/templates/page.html.j2",
+        "bench/leaderboard/table/reported.csv",
+    } <= ours
+    assert sum(name.startswith("bench/commands/templates/") for name in ours) == 8
+    assert names == ours
 
 
 def test_the_wheel_says_who_and_under_which_licence(wheel: zipfile.ZipFile) -> None:

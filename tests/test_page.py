@@ -22,18 +22,18 @@ from PIL import Image
 from tiny_runs import folder_of, out
 
 from bench import plugins
-from bench.cli import cli
-from bench.csv_files import read_scores
+from bench.commands.cli import cli
 from bench.errors import DataError, UsageError
-from bench.leaderboard import page_rows
-from bench.leaderboard.gallery import SIDE, levels, spread
-from bench.leaderboard.gathered import gather
-from bench.leaderboard.opened import Roots
-from bench.leaderboard.page import Options, page, render, write_page
-from bench.leaderboard.page_details import COARSE, details, packed
-from bench.leaderboard.strata import strata
-from bench.run_data import same_images
-from bench.runs_list import read_run
+from bench.leaderboard.page import rows as page_rows
+from bench.leaderboard.page.build import Options, page, render, write_page
+from bench.leaderboard.page.details import COARSE, details, packed
+from bench.leaderboard.page.gallery import SIDE, levels, spread
+from bench.leaderboard.page.gathered import gather
+from bench.leaderboard.page.opened import Roots
+from bench.leaderboard.page.strata import strata
+from bench.results.csv_files import read_scores
+from bench.runs.data import same_images
+from bench.runs.listing import read_run
 
 __all__ = ["out"]
 
@@ -46,13 +46,17 @@ def unpacked(text):
     (packed,) = re.findall(r'id="data">([^<]*)<', text)
     known = json.loads(gzip.decompress(base64.b64decode(packed)))
     for row in (row for table in known["tables"] for row in table["rows"]):
-        row["groups"] = {known["kinds"][k][0]: dict(zip(known["kinds"][k][1], texts, strict=True)) for k, texts in row["groups"]}
+        row["groups"] = {
+            known["kinds"][k][0]: dict(zip(known["kinds"][k][1], texts, strict=True)) for k, texts in row["groups"]
+        }
     return known["tables"]
 
 
 def strips(text):
     (packed,) = re.findall(r'id="strips">([^<]*)<', text)
-    return [Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))) for url in json.loads(base64.b64decode(packed))]
+    return [
+        Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))) for url in json.loads(base64.b64decode(packed))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +139,12 @@ def test_an_interval_is_drawn_where_it_lies():
 def test_a_scale_holds_every_interval():
     shown = page_rows.shown(0, table(row(test_unet=0.999, test_unet_lo=0.97, test_unet_hi=1.04), row(test_unet=0.0)))
     assert (shown.low, shown.high) == (0, 100)
-    assert all(0 <= float(at) <= page_rows.SCALE for part in shown.parts for line in part.lines for at in re.findall(r"M([\d.]+)", line.bar))
+    assert all(
+        0 <= float(at) <= page_rows.SCALE
+        for part in shown.parts
+        for line in part.lines
+        for at in re.findall(r"M([\d.]+)", line.bar)
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +160,11 @@ def test_a_scale_holds_every_interval():
 )  # fmt: skip
 def test_odd_tables_are_shown(rows, expected):
     one = table(*rows)
-    text = render([page_rows.shown(0, one)], packed([{"rows": details(one, {}, 9), "figures": [], "gallery": None, "why": ""}], 9), [])
+    text = render(
+        [page_rows.shown(0, one)],
+        packed([{"rows": details(one, {}, 9), "figures": [], "gallery": None, "why": ""}], 9),
+        [],
+    )
     assert set(re.findall(r"<b>([^<]*)</b>", text)) == expected
 
 
@@ -176,7 +189,7 @@ def test_a_hundred_methods_on_twenty_data_sets_are_a_light_page():
 
 
 def test_a_template_that_forgets_a_value_is_no_page(monkeypatch):
-    monkeypatch.setattr("bench.leaderboard.page._hash", lambda _: None)
+    monkeypatch.setattr("bench.leaderboard.page.build._hash", lambda _: None)
     shown = page_rows.shown(0, table(row()))
     object.__delattr__(shown, "fingerprint")
     with pytest.raises(UndefinedError):
@@ -186,9 +199,16 @@ def test_a_template_that_forgets_a_value_is_no_page(monkeypatch):
 def test_strata_are_means_over_quarters_of_size(made):
     first = gather(made[0])[0]
     one = next(one for one in first.scored if one.row["method"] == "clear")
-    found = {(s.by, s.name): s for s in strata(first, one, {"border": {f"i{n:02}": "inside" if n < 6 else "touches the border" for n in range(24)}})}
+    found = {
+        (s.by, s.name): s
+        for s in strata(
+            first, one, {"border": {f"i{n:02}": "inside" if n < 6 else "touches the border" for n in range(24)}}
+        )
+    }
     by_image = np.mean([frame["dice"] for frame in one.frames["test_unet"]], 0)
-    assert found["object size", "smallest quarter"].dice == pytest.approx(by_image[:6].mean())  # tp grows with the number
+    assert found["object size", "smallest quarter"].dice == pytest.approx(
+        by_image[:6].mean()
+    )  # tp grows with the number
     assert found["object size", "largest quarter"].dice == pytest.approx(by_image[18:].mean())
     assert found["border", "inside"].dice == pytest.approx(by_image[:6].mean())
     assert found["border", "touches the border"].images == 18
@@ -246,7 +266,12 @@ def test_pictures_are_those_of_the_run(out):
         truth = np.asarray(pictures[gallery["truth"]])[SIDE * n : SIDE * n + h, :w]
         assert ((truth > 0) == (dataset.mask(items[number]) > 0)).all()
         shown = np.asarray(pictures[mine["unet"]])[SIDE * n : SIDE * n + h, :w] >= mine["unet_cut"][n]
-        near = np.asarray(Image.fromarray((stored[number, 0] / 256).astype(np.float32)).resize((w, h), Image.Resampling.BILINEAR)) > 127.5
+        near = (
+            np.asarray(
+                Image.fromarray((stored[number, 0] / 256).astype(np.float32)).resize((w, h), Image.Resampling.BILINEAR)
+            )
+            > 127.5
+        )
         assert (shown == near).mean() > 0.95
         line = lines[(lines["image"] == id) & (lines["rule"] == "otsu") & (lines["stage"] == "unet")]
         assert mine["unet_dice"][n] == round(100 * float(line["dice"].iloc[0]), 1)

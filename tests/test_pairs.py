@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from bench.pairs import Comparison, Interval, own_interval, pair
-from bench.row_scores import Fits, RowScores
+from bench.statistics.pairs import Comparison, Interval, own_interval, pair
+from bench.statistics.row_scores import Fits, RowScores
 
 IMAGES = 60
 ALONE = np.arange(IMAGES)

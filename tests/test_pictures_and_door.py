@@ -19,13 +19,14 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import DataError, Dataset, Item, Task, decoding, disk, pictures
-from bench.door import Door
+from bench import DataError, Dataset, Item, Task, disk
+from bench.data import decoding, pictures
+from bench.data.door import Door
+from bench.data.samples import Samples
 from bench.errors import MachineError
-from bench.progress import Display
+from bench.pipeline.progress import Display
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE
-from bench.request import RunRequest
-from bench.samples import Samples
 from bench.view import Joined, View
 
 RNG = np.random.default_rng(3)

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from bench.cli import cli
-from bench.plan import plan
-from bench.progress import Display
+from bench.commands.cli import cli
+from bench.pipeline.plan import plan
+from bench.pipeline.progress import Display
+from bench.pipeline.request import RunRequest
+from bench.pipeline.run import tell_of_data
 from bench.protocol import SMOKE
-from bench.request import RunRequest
-from bench.run import tell_of_data
 
 
 @pytest.fixture

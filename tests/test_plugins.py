@@ -14,8 +14,8 @@ import pytest
 from pydantic import Field
 
 from bench import Method, PluginError, Pretrained, UsageError, plugins
+from bench.data.source import source_file, summary
 from bench.entry_points import entry_points
-from bench.source import source_file, summary
 
 Package = Callable[..., None]
 
@@ -327,7 +327,7 @@ def test_a_method_field_of_an_installed_module_is_found_again(package: Package) 
 def test_the_line_beside_a_name_is_the_same_from_the_head_of_its_class_as_from_the_whole_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from bench import source
+    from bench.data import source
 
     monkeypatch.setattr(source, "_compiled", lambda file: True)
     for kind in plugins.KINDS:
@@ -345,7 +345,7 @@ def test_the_line_beside_a_name_is_the_same_from_the_head_of_its_class_as_from_t
 
 
 def test_a_file_that_was_never_compiled_is_read_whole(tmp_path: Path) -> None:
-    from bench import source
+    from bench.data import source
 
     file = tmp_path / "torn.py"
     file.write_text('class Torn:\n    """Looks fine."""\n\n    name = "torn"\n\n\ndef f(:\n')

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from bench import DataError, plugins
-from bench.export import export
 from bench.methods.precomputed import Precomputed
-from bench.plan import load_methods
+from bench.pipeline.plan import load_methods
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
+from bench.runs.export import export
 
 SHORT = change(SMOKE, {"steps": "2", "size": "32", "base_channels": "2"})
 
@@ -29,9 +29,9 @@ def ask(tmp_path: Path, methods: tuple[str, ...], *settings: tuple[str | None, s
 @pytest.fixture
 def work(inline: None, tiny_file: Path) -> Callable[[RunRequest], list[dict[str, Any]]]:
     """Works out a request in this process; the results."""
-    from bench.cell import read_result
-    from bench.cell_process import work as work_out
-    from bench.plan import plan, prepare
+    from bench.pipeline.cell import read_result
+    from bench.pipeline.cell_process import work as work_out
+    from bench.pipeline.plan import plan, prepare
 
     def run(request: RunRequest) -> list[dict[str, Any]]:
         planned = plan(request)

@@ -13,11 +13,11 @@ from PIL import Image
 from tiny_runs import folder_of, out, result_of
 
 from bench import plugins
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.errors import DataError, UsageError
-from bench.own_images import find_images
-from bench.predict import open_segmenter
-from bench.runs_list import find_run
+from bench.runs.listing import find_run
+from bench.runs.own_images import find_images
+from bench.runs.predict import open_segmenter
 
 __all__ = ["out"]
 

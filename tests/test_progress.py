@@ -6,10 +6,10 @@ import io
 
 import pytest
 
-from bench import progress
-from bench.progress import Display
+from bench.pipeline import progress
+from bench.pipeline.progress import Display
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE
-from bench.request import RunRequest
 
 
 def display(monkeypatch, terminal=False, **flags):

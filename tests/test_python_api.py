@@ -17,12 +17,12 @@ from PIL import Image
 
 import bench
 from bench import BenchError, DataError, UsageError, load_results, map_of, notebook, picture_of, plugins, run, scores_of
-from bench.cell_process import work
-from bench.cli import cli
-from bench.cli_run import run as command
-from bench.columns import LEADERBOARD_COLUMNS
-from bench.pictures import squash
-from bench.request import RunRequest
+from bench.commands.cli import cli
+from bench.commands.run import run as command
+from bench.data.pictures import squash
+from bench.pipeline.cell_process import work
+from bench.pipeline.request import RunRequest
+from bench.results.columns import LEADERBOARD_COLUMNS
 
 SMALL = {"size": 32, "weak_images": 20, "steps": 3, "base_channels": 2, "batch": 4, "fit_share": 1}
 
@@ -39,7 +39,7 @@ def out(tmp_path_factory: pytest.TempPathFactory, tiny_file: Path, inline_proces
 
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         patch.setattr(import_module("bench.running"), "cell_in_a_child", in_this_process)
         names = ["tiny", "broken"]
         frame = run(names, "tiny_shapes", protocol="smoke", set={"protocol": SMALL}, seed=range(2), out=folder)
@@ -139,7 +139,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[RunRequest]:
         requests.append(request)
         raise BenchError("stop here")
 
-    monkeypatch.setattr("bench.plan.plan", stop)
+    monkeypatch.setattr("bench.pipeline.plan.plan", stop)
     monkeypatch.setattr(import_module("bench.running"), "plan", stop)
     return requests
 

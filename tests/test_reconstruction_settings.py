@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from bench import plugins, stages
+from bench import plugins
 from bench.api import Masks, Task
+from bench.data.samples import Samples
 from bench.errors import BenchError, UsageError
-from bench.keys import fit_settings
 from bench.methods._presence_classifier import PresenceClassifier, corners, presence_loss
 from bench.methods.reconstruction_decomposition import ReconstructionDecomposition
+from bench.pipeline import stages
+from bench.pipeline.keys import fit_settings
+from bench.pipeline.workbench import Workbench
 from bench.protocol import SMOKE, change
-from bench.samples import Samples
 from bench.settings import instantiate
 from bench.store import MaskUse, Store
 from bench.testing import made_view
 from bench.training import Training
-from bench.workbench import Workbench
 
 ISIC = Task(classes=tuple("abcdefg"), foreground=("lesion",), shows=(0,) * 7)
 DOGS = Task(classes=("not_dog", "dog"), foreground=("dog",), shows=(None, 0))

@@ -9,11 +9,12 @@ from types import MappingProxyType
 
 import pytest
 
-from bench import cell as cells
-from bench import cell_process, plugins
-from bench.plan import plan, prepare
+from bench import plugins
+from bench.pipeline import cell as cells
+from bench.pipeline import cell_process
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, Protocol, change
-from bench.request import RunRequest
 from bench.store import cache_root
 
 SMALL = {"size": "32", "weak_images": "20", "steps": "2", "base_channels": "2", "batch": "4", "fit_share": "1"}
@@ -31,7 +32,7 @@ def base(tmp_path_factory, tiny_file, small, inline_process):
     """A folder with the artifacts of all base cells; copied for every test."""
     out = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         for method in ("tiny", "tiny_eroded", "full_supervision", "tiny_masks", "tiny_nested"):
             work(out, small, method)
     return out
@@ -158,7 +159,7 @@ def test_data_masks_and_results_must_not_lie_where_a_method_may_read(out, small,
             seen.append((set(readable), set(hidden)))
             super().__init__(job, readable, hidden, *rest)
 
-    monkeypatch.setattr("bench.workbench.MethodProcess", Watched)
+    monkeypatch.setattr("bench.pipeline.workbench.MethodProcess", Watched)
     work(out, small, "tiny", (("tiny", "lr", "0.5"),))
     assert len(seen) == 2  # one process to fit, one to make maps
     for _, hidden in seen:

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from bench import metrics
-from bench.pairs import Interval, own_interval, pair
-from bench.resampling import RowStatistic, macro, mean, pooled_ap, pooled_dice, resampled
-from bench.row_scores import Fits, RowScores
+from bench.statistics.pairs import Interval, own_interval, pair
+from bench.statistics.resampling import RowStatistic, macro, mean, pooled_ap, pooled_dice, resampled
+from bench.statistics.row_scores import Fits, RowScores
 
 IMAGES = 120
 CLUSTERS = np.arange(IMAGES) // 2

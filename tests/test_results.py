@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_results import both_stages, finished, score
 
-from bench import DataError, columns, csv_files, results
+from bench import DataError
+from bench.results import collected as results
+from bench.results import columns, csv_files
 
 
 def test_means_and_spread_over_seeds(tmp_path: Path) -> None:

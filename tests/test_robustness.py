@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from made_results import finished, run, score
 from scipy import stats
 
-from bench import results
-from bench.cli import cli
-from bench.leaderboard.robustness import robustness_of
-from bench.leaderboard.signals import signals_of
+from bench.commands.cli import cli
+from bench.leaderboard.table.robustness import robustness_of
+from bench.leaderboard.table.signals import signals_of
+from bench.results import collected as results
 
 
 def shown(*words: str | Path) -> str:

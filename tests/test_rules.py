@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from bench import cell_process, mapfile, plugins, results
+from bench import plugins
 from bench.errors import DataError
-from bench.export import export
 from bench.metrics import counts
-from bench.plan import plan
+from bench.pipeline import cell_process, mapfile
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
 from bench.resizing import resize, resize_nearest
+from bench.results import collected as results
+from bench.runs.export import export
 
 FILE = Path(__file__).with_name("plugins") / "three_classes.py"
 FEW = {"size": "32", "steps": "2", "base_channels": "2", "batch": "4", "fit_share": "1"}
@@ -40,7 +42,7 @@ def work(out, dataset="three_classes", rules=RULES, method="class_maps"):
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory, inline_process):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         folder, result = work(tmp_path_factory.mktemp("four"))
     return folder, result, {row["rule"]: row for row in result["rows"]}, plugins.load("datasets", "three_classes")()
 
@@ -107,7 +109,7 @@ def test_it_is_the_threshold_at_the_papers_size_too(cell, rule):
 def test_a_mirrored_table_of_thresholds_is_caught(cell, tmp_path, inline, monkeypatch):
     """The same cell, scored by code that counts its thresholds from the other end."""
     _, _, _, data = cell
-    monkeypatch.setattr("bench.score_lines.counts", lambda hist, threshold: counts(hist, 1 - threshold))
+    monkeypatch.setattr("bench.pipeline.score_lines.counts", lambda hist, threshold: counts(hist, 1 - threshold))
     folder, _ = work(tmp_path, rules=replace(RULES, rules=("fixed", "oracle")))
     pairs = maps_and_masks(folder, data, "test", "first")
     caught = 0

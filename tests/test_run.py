@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from bench import run
-from bench.children import Children, Stopped
-from bench.plan import plan
-from bench.progress import Display
+from bench.pipeline import run
+from bench.pipeline.children import Children, Stopped
+from bench.pipeline.plan import plan
+from bench.pipeline.progress import Display
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE
-from bench.request import RunRequest
 
 pytestmark = pytest.mark.timeout(600)  # several real processes, each of which starts torch
 

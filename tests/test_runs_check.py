@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from tiny_runs import folder_of, out, result_of
 
-from bench.cli import cli
-from bench.runs_check import KINDS, check
+from bench.commands.cli import cli
+from bench.runs.check import KINDS, check
 
 __all__ = ["out"]
 

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from filelock import FileLock
 from tiny_runs import CELLS, folder_of, out, result_of, work
 
-from bench import runs_clean
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.errors import DataError, MachineError
-from bench.results import collect
-from bench.runs_check import check
-from bench.runs_clean import carry_out, plan_gc, plan_rm
-from bench.runs_list import find_run
+from bench.results.collected import collect
+from bench.runs import clean as runs_clean
+from bench.runs.check import check
+from bench.runs.clean import carry_out, plan_gc, plan_rm
+from bench.runs.listing import find_run
 
 __all__ = ["out"]
 
@@ -100,7 +100,7 @@ def test_a_dry_run_removes_nothing_and_no_answer_is_no_yes(out):
 
 
 def test_who_is_asked_and_says_no_keeps_everything(out, monkeypatch):
-    monkeypatch.setattr("bench.cli_clean._asked", lambda question: False)
+    monkeypatch.setattr("bench.commands.clean._asked", lambda question: False)
     run = folder_of(out, "tiny")
     assert bench("runs", "rm", run).exit_code == 1
     assert run.exists()

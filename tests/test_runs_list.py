@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from tiny_runs import CELLS, folder_of, out, result_of
 
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.errors import DataError, UsageError
-from bench.runs_list import find_finished, find_run, runs, segmenters, taken
+from bench.runs.listing import find_finished, find_run, runs, segmenters, taken
 
 __all__ = ["out"]
 

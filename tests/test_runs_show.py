@@ -10,13 +10,15 @@ from click.testing import CliRunner
 from PIL import Image
 from tiny_runs import PLUGINS, folder_of, out, result_of
 
-from bench import contact_sheet, plugins, run_data, sheet
+from bench import plugins
 from bench.api import Item
-from bench.cli import cli
-from bench.csv_files import read_scores
+from bench.commands.cli import cli
 from bench.errors import DataError, UsageError
-from bench.learning_curves import panel, read_curves
-from bench.runs_list import find_run
+from bench.results.csv_files import read_scores
+from bench.runs import contact_sheet, sheet
+from bench.runs import data as run_data
+from bench.runs.learning_curves import panel, read_curves
+from bench.runs.listing import find_run
 
 __all__ = ["out"]
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from bench import DataError, Dataset, Item, Task
+from bench.data.samples import Samples, file_digests, first
 from bench.protocol import QUICK, SMOKE, change
-from bench.samples import Samples, file_digests, first
 
 
 class Boxes(Dataset):
@@ -86,7 +86,7 @@ def test_files_are_hashed_once(tmp_path, monkeypatch):
     file.write_text("abc")
     expected = ["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
     assert file_digests([file]) == expected
-    monkeypatch.setattr("bench.samples.file_digest", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("bench.data.samples.file_digest", lambda path: pytest.fail("read again"))
     assert file_digests([file]) == expected
 
 

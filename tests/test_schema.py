@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.columns import LEADERBOARD_COLUMNS, SCORES_COLUMNS
-from bench.csv_files import FORMULA, print_rows
-from bench.leaderboard import schema, table_files
-from bench.leaderboard.findings import Refused, same
+from bench.leaderboard.files import schema, table_files
+from bench.leaderboard.files.findings import Refused, same
+from bench.results.columns import LEADERBOARD_COLUMNS, SCORES_COLUMNS
+from bench.results.csv_files import FORMULA, print_rows
 
 ROW: dict[str, Any] = {
     **dict.fromkeys(LEADERBOARD_COLUMNS, ""),

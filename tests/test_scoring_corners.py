@@ -15,17 +15,20 @@ import torch
 from rich.console import Console
 from torch.nn import functional
 
-from bench import cell_process, csv_files, mapfile, plugins, results, score_lines, segmenter, tables
+from bench import plugins
 from bench.api import Item
+from bench.data.door import Door, open_mask
+from bench.data.samples import Samples
 from bench.datasets.synthetic_presence import SyntheticPresence
-from bench.door import Door, open_mask
 from bench.errors import DataError
 from bench.metrics import Truth, counts, dice, score_image, size_quartiles
-from bench.plan import plan, prepare
+from bench.pipeline import cell_process, mapfile, score_lines, segmenter
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
-from bench.samples import Samples
-from bench.seed_scores import by_stage, numbers, per_image
+from bench.results import collected as results
+from bench.results import csv_files, tables
+from bench.results.seed_scores import by_stage, numbers, per_image
 
 SIZE = 32
 FEW = {"size": str(SIZE), "steps": "80", "segmenter_lr": "0.02", "base_channels": "8", "batch": "4", "fit_share": "1"}
@@ -50,7 +53,7 @@ def three(tmp_path_factory, inline_process):
     """The three-class data through every stage, with a weak method and with masks."""
     out = tmp_path_factory.mktemp("three")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         folders, board = work(out, ("class_maps", "full_supervision"), "three_classes")
     return out, folders, board, plugins.load("datasets", "three_classes")()
 

@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from bench import networks, segmenter
 from bench.api import Task
 from bench.errors import DataError, MachineError, UsageError
-from bench.networks import UNet, check
+from bench.pipeline import networks, segmenter
+from bench.pipeline.networks import UNet, check
+from bench.pipeline.segmenter import Segmenter, build, foreground_maps, pixel_loss, predict, rate, take, train
 from bench.protocol import PAPER, SMOKE
-from bench.segmenter import Segmenter, build, foreground_maps, pixel_loss, predict, rate, take, train
 from bench.training import Training
 from bench.view import View
 

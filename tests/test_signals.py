@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from bench import signals
+from bench.pipeline import signals
 
 
 def test_entropy_is_one_for_an_even_map_and_zero_for_a_single_pixel():

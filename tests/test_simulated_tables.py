@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bench.differences import Summary
-from bench.families import false_tables, rank
-from bench.letters import LEVEL, holm
-from bench.row_scores import Floats, Indices, RowScores
+from bench.statistics.differences import Summary
+from bench.statistics.families import false_tables, rank
+from bench.statistics.letters import LEVEL, holm
+from bench.statistics.row_scores import Floats, Indices, RowScores
 
 IMAGES, METHODS = 300, 6
 SPREADS = {"small": (0.6,) * 5, "large": (2.0,) * 5, "mixed": (0.3, 0.6, 1.0, 2.0, 4.0)}
@@ -148,7 +148,7 @@ def test_the_same_cell_is_dealt_by_seeds_and_by_whole_clusters(monkeypatch: pyte
         seen.append((rows, drawn))
         return rank(rows, drawn)
 
-    monkeypatch.setattr("bench.families.rank", spy)
+    monkeypatch.setattr("bench.statistics.families.rank", spy)
     false_tables(values, clusters, 3, 3, 2, np.random.default_rng(0))
     for rows, drawn in seen:
         dealt = np.concatenate([row.values for row in rows])

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from bench import tables
-from bench.columns import LEADERBOARD_COLUMNS, Row
-from bench.leaderboard.compare import Compared, Image
-from bench.leaderboard.export import text_of
-from bench.leaderboard.formats_latex import SIGNS
-from bench.leaderboard.formats_latex import escaped as in_latex
-from bench.leaderboard.formats_markdown import escaped as in_markdown
-from bench.leaderboard.show_compare import show as show_comparison
-from bench.visible import visible
+from bench.leaderboard.table.compare import Compared, Image
+from bench.leaderboard.table.export import text_of
+from bench.leaderboard.table.formats_latex import SIGNS
+from bench.leaderboard.table.formats_latex import escaped as in_latex
+from bench.leaderboard.table.formats_markdown import escaped as in_markdown
+from bench.leaderboard.table.show_compare import show as show_comparison
+from bench.results import tables
+from bench.results.columns import LEADERBOARD_COLUMNS, Row
+from bench.results.visible import visible
 
 ATTACKS = [
     "\x1b[2J\x1b]0;title\x07", "[bold red]x[/]", "[link=file:///etc]x[/link]", "<script>alert(1)</script>", "a|b\n|c|", "=cmd()",

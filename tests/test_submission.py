@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from submitted import changed, contents, copy, groups, ours, resealed, theirs
 
-from bench.cell import RESULT
-from bench.cli import cli
+from bench.commands.cli import cli
 from bench.errors import DataError
-from bench.leaderboard import inspect_runs, masks_rle, sealed
-from bench.leaderboard.findings import Refused
-from bench.leaderboard.identity import protocol_of_title
-from bench.leaderboard.public import without_places
-from bench.leaderboard.submission import submit
+from bench.leaderboard.files import inspect_runs, masks_rle, sealed
+from bench.leaderboard.files.findings import Refused
+from bench.leaderboard.files.identity import protocol_of_title
+from bench.leaderboard.files.public import without_places
+from bench.leaderboard.files.submission import submit
+from bench.pipeline.cell import RESULT
 from bench.protocol import QUICK, change
 
 __all__ = ["groups", "ours", "theirs"]

@@ -13,10 +13,13 @@ from click.testing import CliRunner, Result
 from made_results import both_stages, finished, run
 from rich.console import Console
 
-from bench import UsageError, results, sheets, table_columns, tables
-from bench.cli import cli
-from bench.columns import LEADERBOARD_COLUMNS, Row
-from bench.leaderboard.reported import reported
+from bench import UsageError
+from bench.commands.cli import cli
+from bench.leaderboard.table.reported import reported
+from bench.results import collected as results
+from bench.results import table_columns, tables
+from bench.results.columns import LEADERBOARD_COLUMNS, Row
+from bench.runs import sheets
 
 ESCAPES = re.compile(r"\x1b\[([0-9;]*)m")
 

@@ -12,8 +12,8 @@ import torch
 
 from bench import Method, PluginError, Pretrained, Task, plugins
 from bench.api import GivenMaps, MaskMethod
+from bench.contract.trial import EPOCHS
 from bench.testing import check_dataset, check_method, check_plugin, from_scratch
-from bench.trial import EPOCHS
 
 SMALL = {"backbone": "test_resnet", "pretrained": "false", "batch": "8", "per_class": "4", "k": "2", "dimension": "8"}
 SMALL |= {"width": "2", "classifier.pretrained": "false", "classifier.backbone": "test_resnet"}
@@ -25,7 +25,7 @@ LIARS = Path(__file__).parent / "plugins" / "liars"
 @pytest.fixture(autouse=True)
 def _no_firewall(monkeypatch):
     """That masks decide nothing is proved by test_firewall.py."""
-    monkeypatch.setattr("bench.fit_contract.check_firewall", lambda *_: None)
+    monkeypatch.setattr("bench.contract.fit.check_firewall", lambda *_: None)
 
 
 def small(cls, **settings):

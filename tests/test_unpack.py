@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bench import unpack as unpacking
-from bench.archives import parts
+from bench.data import unpack as unpacking
+from bench.data.archives import parts
+from bench.data.unpack import Unpacked, lies_whole, unpack
 from bench.errors import DataError, MachineError
-from bench.unpack import Unpacked, lies_whole, unpack
 
 NOISE = random.Random(0).randbytes(5000)
 TREE = {
@@ -154,7 +154,7 @@ def test_a_nul_in_a_zip_name(inbox, target):
 
 @given(some.text(alphabet=[*"./\\:ab ", "\0", "\n", "ü", *string.ascii_letters[:3]], min_size=1, max_size=12))
 def test_no_name_leads_out(name):
-    from bench.archives import Member
+    from bench.data.archives import Member
 
     try:
         names = parts(Path("a.zip"), Member(name, 0, "file", io.BytesIO))

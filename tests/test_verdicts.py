@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from made_results import run
 
-from bench import DataError, results
+from bench import DataError
+from bench.results import collected as results
 
 
 def rows_of(out: Path) -> dict[str, results.Row]:

@@ -15,18 +15,20 @@ import pytest
 from click.testing import CliRunner
 from submitted import changed, contents, groups, ours, request, theirs, with_json, work
 
-from bench import cell_process, plugins
-from bench.cell import RESULT
-from bench.cli import cli
-from bench.columns import LEADERBOARD_COLUMNS
-from bench.leaderboard import cli_files, reproduce, sealed
-from bench.leaderboard.identity import protocol_of
-from bench.leaderboard.recount import images_of
-from bench.leaderboard.submission import submit
-from bench.leaderboard.verify import verify
-from bench.plan import Planned, prepare
-from bench.request import RunRequest
-from bench.runs_list import Run, read_run
+from bench import plugins
+from bench.commands.cli import cli
+from bench.leaderboard.files import commands as cli_files
+from bench.leaderboard.files import reproduce, sealed
+from bench.leaderboard.files.identity import protocol_of
+from bench.leaderboard.files.recount import images_of
+from bench.leaderboard.files.submission import submit
+from bench.leaderboard.files.verify import verify
+from bench.pipeline import cell_process
+from bench.pipeline.cell import RESULT
+from bench.pipeline.plan import Planned, prepare
+from bench.pipeline.request import RunRequest
+from bench.results.columns import LEADERBOARD_COLUMNS
+from bench.runs.listing import Run, read_run
 
 __all__ = ["groups", "ours", "theirs"]
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import cell_process, plugins
-from bench.plan import plan, prepare
+from bench import plugins
+from bench.pipeline import cell_process
+from bench.pipeline.plan import plan, prepare
+from bench.pipeline.request import RunRequest
 from bench.protocol import SMOKE, change
-from bench.request import RunRequest
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
 SMALL = {"size": "32", "weak_images": "20", "base_channels": "4", "batch": "4"}
@@ -49,7 +50,7 @@ def made(inline_process: type, place: Path) -> Path:
         plugins.load_file(PLUGINS / name)
     out = place / "tiny-runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.workbench.MethodProcess", inline_process)
+        patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
         for cell in CELLS:
             work(out, *cell)
     shutil.rmtree(out / "artifacts" / ".scratch")  # the process that stands in leaves its folders

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tiny_runs import out
 
-from bench.leaderboard.page import Options, write_page
+from bench.leaderboard.page.build import Options, write_page
 
 __all__ = ["out"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
@@ -143,7 +143,14 @@ def test_a_name_unfolds_what_stands_behind_its_row_by_keyboard(opened, site):
     cards.wait_for()
     assert button.get_attribute("aria-expanded") == "true"
     text = cards.inner_text()
-    for part in ("settings", "inner.k", "may read and did read", "masks in training", "cost", "object size: smallest quarter"):
+    for part in (
+        "settings",
+        "inner.k",
+        "may read and did read",
+        "masks in training",
+        "cost",
+        "object size: smallest quarter",
+    ):
         assert part in text
     page.keyboard.press("Enter")
     assert page.locator("tr.more").count() == 0
@@ -154,9 +161,21 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(opened, site):
     reached = []
     for _ in range(12):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("[document.activeElement.tagName, document.activeElement.name || document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]"))
+        reached.append(
+            page.evaluate(
+                "[document.activeElement.tagName, document.activeElement.name || document.activeElement.textContent, getComputedStyle(document.activeElement).outlineStyle]"
+            )
+        )
     assert reached[0][:2] == ["A", "To the tables"]
-    assert [name for _, name, _ in reached[1:8]] == ["dataset", "protocol", "pretraining", "masks", "text", "ranked", "together"]
+    assert [name for _, name, _ in reached[1:8]] == [
+        "dataset",
+        "protocol",
+        "pretraining",
+        "masks",
+        "text",
+        "ranked",
+        "together",
+    ]
     assert all(outline != "none" for _, _, outline in reached)
     assert ("BUTTON", "method") in [(tag, name) for tag, name, _ in reached]
 
@@ -165,10 +184,19 @@ def test_names_and_roles_for_those_who_cannot_see_it(opened, site):
     page = opened(site)
     page.locator("#t0 .figures svg").first.wait_for()
     tree = page.locator("body").aria_snapshot()
-    for part in ('heading "isic (reduced) quick v1"', "search \"Filter the rows\"", 'combobox "Data set"', 'checkbox "ranked only"', 'rowheader "', 'columnheader "test U-Net'):
+    for part in (
+        'heading "isic (reduced) quick v1"',
+        'search "Filter the rows"',
+        'combobox "Data set"',
+        'checkbox "ranked only"',
+        'rowheader "',
+        'columnheader "test U-Net',
+    ):
         assert part in tree, part
     assert page.locator("#t0 .figures svg[role=img] title").first.text_content().startswith("Letters")
-    assert page.evaluate("[...document.querySelectorAll('button,select,input')].every(e => (e.labels && e.labels.length) || e.textContent.trim() || e.ariaLabel)")
+    assert page.evaluate(
+        "[...document.querySelectorAll('button,select,input')].every(e => (e.labels && e.labels.length) || e.textContent.trim() || e.ariaLabel)"
+    )
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
@@ -221,7 +249,9 @@ def test_without_scripts_the_tables_are_there(chromium, site):
 def test_the_gallery_cuts_and_orders_its_pictures(opened, out, tmp_path):
     write_page(out, tmp_path, Options(private=True, images=4))
     page = opened(tmp_path / "index.html")
-    number = page.evaluate("[...document.querySelectorAll('section.table')].findIndex(s => s.dataset.dataset === 'tiny_shapes')")
+    number = page.evaluate(
+        "[...document.querySelectorAll('section.table')].findIndex(s => s.dataset.dataset === 'tiny_shapes')"
+    )
     gallery = page.locator(f"#t{number} .gallery")
     if not gallery.evaluate("e => e.open"):
         gallery.locator("summary").click()
@@ -232,7 +262,10 @@ def test_the_gallery_cuts_and_orders_its_pictures(opened, out, tmp_path):
     assert pictures.locator("canvas").first.get_attribute("aria-label").startswith("image test-")
 
     def dices(nth):
-        return [float(text.removeprefix("Dice ")) for text in pictures.locator(f"tbody td:nth-child({nth}) span").all_inner_texts()]
+        return [
+            float(text.removeprefix("Dice "))
+            for text in pictures.locator(f"tbody td:nth-child({nth}) span").all_inner_texts()
+        ]
 
     worst = dices(5)
     assert worst == sorted(worst)
@@ -244,7 +277,9 @@ def test_the_gallery_cuts_and_orders_its_pictures(opened, out, tmp_path):
     assert ahead == sorted(ahead, reverse=True)
 
     def white(place):
-        return pictures.locator(f"tbody tr:first-child td:nth-child({place}) canvas").evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 0 && v === 255).length")
+        return pictures.locator(f"tbody tr:first-child td:nth-child({place}) canvas").evaluate(
+            "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 0 && v === 255).length"
+        )
 
     slider = gallery.get_by_role("slider", name="Threshold")
     slider.fill("1")
@@ -252,7 +287,9 @@ def test_the_gallery_cuts_and_orders_its_pictures(opened, out, tmp_path):
     slider.fill("255")
     assert white(4) < everything
     assert gallery.locator("output").inner_text() == "T = 255/256 = 0.996"
-    values = pictures.locator("tbody tr:first-child td:nth-child(3) canvas").evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 0)")
+    values = pictures.locator("tbody tr:first-child td:nth-child(3) canvas").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 0)"
+    )
     slider.focus()
     slider.fill("100")
     page.keyboard.press("ArrowRight")
@@ -279,6 +316,8 @@ def test_light_and_dark_are_two_pages(opened, site, tmp_path):
         page.locator("#t0 .figures svg").first.wait_for()
         shots.append(tmp_path / f"{scheme}.png")
         page.screenshot(path=shots[-1])
-    light, dark = (Image.open(shot).convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) for shot in shots)
+    light, dark = (
+        Image.open(shot).convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) for shot in shots
+    )
     assert light > 200
     assert dark < 60

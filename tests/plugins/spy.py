@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from bench import Dataset, Method, hookimpl
-from bench.door import Door
+from bench.data.door import Door
 
 
 def bits(word: str) -> bytes:

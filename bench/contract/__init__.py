@@ -1,0 +1,1 @@
+"""What a plugin must keep, check by check; bench.testing calls them."""

@@ -1,0 +1,1 @@
+"""`bench doctor`: what this machine has, and what is broken."""

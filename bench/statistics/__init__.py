@@ -1,0 +1,1 @@
+"""What differences mean: pure functions of scores (docs/protocol.md)."""

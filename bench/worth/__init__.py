@@ -1,0 +1,1 @@
+"""What image labels are worth in masks: break-even, attribution, label budget."""

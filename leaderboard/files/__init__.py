@@ -1,0 +1,1 @@
+"""Files that groups exchange: submissions, verified, reproduced, merged and checked."""

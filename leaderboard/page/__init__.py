@@ -1,0 +1,1 @@
+"""The page that one looks at, its gallery, and figures for papers."""

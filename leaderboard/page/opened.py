@@ -1,0 +1,108 @@
+"""The data set of a table, opened again for its page: pictures where they may be shown, and what only truths tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from bench import BenchError, UsageError, plugins
+from bench.api import Dataset, Item, Pixels
+from bench.data.door import truth
+from bench.leaderboard.page.gathered import Table
+from bench.runs.data import TEST, open_dataset, same_images
+from bench.runs.listing import Run, read_run
+from bench.thresholds import IGNORED
+
+INSIDE, TOUCHING = "inside", "touches the border"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set with the test images of a table, and whether its pictures may be put on the page."""
+
+    dataset: Dataset
+    items: Sequence[Item]
+    shown: bool
+
+    @cached_property
+    def marks(self) -> dict[str, dict[str, str]]:
+        """What only the data tell of the test images, by id: whether the object touches the border; the class where it is labelled."""
+        border = {item.id: _border(truth(self.dataset, item).mask) for item in self.items}
+        classes = self.dataset.task.classes
+        labelled = {item.id: " + ".join(classes[n] for n in item.labels) for item in self.items if item.labels}
+        return {"border": {id: name for id, name in border.items() if name}, "image class": labelled}
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Folders of data: `--data-root PATH` for every data set, `--data-root isic=PATH` for one."""
+
+    by_name: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Sequence[str]) -> Roots:
+        """Of the options."""
+        found: dict[str, Path] = {}
+        for text in given:
+            name, mark, place = text.rpartition("=")
+            if not place:
+                raise UsageError(f"--data-root takes a folder, or DATASET=FOLDER, not {text!r}")
+            found[name if mark else ""] = Path(place)
+        return cls(found)
+
+    def root(self, dataset: str) -> Path | None:
+        """The folder that was named for a data set."""
+        return self.by_name.get(dataset, self.by_name.get(""))
+
+
+class DataSets:
+    """The data sets of tables, each opened once. `private`: pictures are shown that may not be published."""
+
+    def __init__(self, private: bool, roots: Roots) -> None:
+        self.private = private
+        self.roots = roots
+        self._opened: dict[str, Opened | str] = {}
+
+    def of(self, table: Table) -> Opened | str:
+        """The data set of a table, or the sentence that says why it is not opened."""
+        run = _a_run(table)
+        if run is None:
+            return f"{table.title}: no finished run says which images it was scored on"
+        key = json.dumps(
+            [run.result[name] for name in ("dataset", "dataset_settings", "label", "split_hashes")], sort_keys=True
+        )
+        if key not in self._opened:
+            self._opened[key] = self._open(run, table)
+        return self._opened[key]
+
+    def _open(self, run: Run, table: Table) -> Opened | str:
+        try:
+            dataset = open_dataset(run, self.roots.root(str(run.result["dataset"])))
+            return Opened(dataset, same_images(dataset, run), self.private or bool(dataset.publishable))
+        except BenchError as error:
+            return f"{table.title}: no pictures and no border strata, for {error}"
+
+
+def publishable(table: Table) -> bool:
+    """Whether the data set of a table says that its pictures may be shown; one that is not installed says nothing."""
+    try:
+        return bool(plugins.load("datasets", table.scored[0].row["dataset"]).publishable)
+    except BenchError:
+        return False
+
+
+def _border(mask: Pixels) -> str:
+    """Whether an object reaches the frame of its image; nothing where there is none."""
+    there = (mask > 0) & (mask != IGNORED)
+    if not there.any():
+        return ""
+    return TOUCHING if there[[0, -1]].any() or there[:, [0, -1]].any() else INSIDE
+
+
+def _a_run(table: Table) -> Run | None:
+    """A finished run of the table that knows its images."""
+    found = (result for one in table.scored for result in table.runs_of(one.row))
+    return next((read_run(result["folder"]) for result in found if TEST in result.get("split_hashes", {})), None)

@@ -1,0 +1,1 @@
+"""Tables of finished runs: shown, exported, compared; reported rows, the analysis plan."""

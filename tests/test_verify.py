@@ -18,7 +18,7 @@ from submitted import changed, contents, groups, ours, request, theirs, with_jso
 from bench import plugins
 from bench.commands.cli import cli
 from bench.leaderboard.files import commands as cli_files
-from bench.leaderboard.files import reproduce, sealed
+from bench.leaderboard.files import identity, reproduce, sealed
 from bench.leaderboard.files.identity import protocol_of
 from bench.leaderboard.files.recount import images_of
 from bench.leaderboard.files.submission import submit
@@ -255,4 +255,8 @@ def test_an_id_tells_the_rules_that_a_run_was_made_under(groups: tuple[Path, Pat
     rules = protocol_of(run.result)
     assert rules is not None
     assert rules.rules == ("fixed", "otsu", "val", "oracle"), "of which a map that is decided already shows one"
-    assert protocol_of({**run.result, "seed": 1}) is None
+    assert not list(identity.faults(run.result, "result.json"))
+    for edit in ({"seed": 1}, {"rules": {**run.result["rules"], "steps": 4}}):
+        found = {finding.column for finding in identity.faults({**run.result, **edit}, "result.json")}
+        assert "run_id" in found
+        assert ("rules" in found) == ("rules" in edit)

@@ -34,16 +34,21 @@ class Cell:
     threads: int = 1
     fresh_since: float = 0.0
 
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The protocol's fields that decide numbers; a file of weights stands for its bytes. As JSON has it."""
+        fields_of = {f.name: getattr(self.protocol, f.name) for f in fields(self.protocol)}
+        del fields_of["settings"], fields_of["changed"]
+        rules = {**fields_of, **segmenter_settings(self.protocol)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in rules.items()}
+
     def run_id(self, fingerprint: str) -> str:
         """`r-` and 12 hexadecimal digits: the same for the same data, method, settings, protocol and seed."""
-        rules = {f.name: getattr(self.protocol, f.name) for f in fields(self.protocol)}
-        del rules["settings"], rules["changed"]
-        rules |= segmenter_settings(self.protocol)
         what = {
             "dataset": fingerprint,
             "method": self.method.name,
             "settings": decisive(self.method),
-            "protocol": rules,
+            "protocol": self.rules,
             "version": VERSION,
             "seed": self.seed,
         }
@@ -123,6 +128,7 @@ def describe(cell: Cell, fingerprint: str) -> dict[str, Any]:
         "role": role(cell),
         "settings": dict(cell.settings),
         "all_settings": decisive(method),
+        "rules": cell.rules,
         "seed": cell.seed,
         "deterministic": isinstance(method, Method) and method.deterministic,
         "pretraining": pretraining(method, cell.dataset),

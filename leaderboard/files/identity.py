@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
-from itertools import permutations
+from dataclasses import replace
 from typing import Any
 
 from bench.errors import BenchError
 from bench.leaderboard.files.findings import Finding, shown
-from bench.pipeline.keys import segmenter_settings
-from bench.protocol import CHOICES, VERSION, Protocol, change, find
+from bench.protocol import UNTITLED, VERSION, Protocol, change, find
 from bench.store import digest
 
 Result = Mapping[str, Any]
@@ -33,10 +31,9 @@ def faults(result: Result, file: str) -> Iterator[Finding]:
         return
     if result.get("split_hashes") and fingerprint_of(result, named.size) != result["fingerprint"]:
         yield Finding(file, "", "fingerprint", fingerprint_of(result, named.size), result["fingerprint"])
-    if protocol_of(result) is None and not _hides_weights(named):
-        yield Finding(
-            file, "", "run_id", "the id of this data set, method, settings, protocol and seed", result["run_id"]
-        )
+    if id_of(result) != result["run_id"]:
+        yield Finding(file, "", "run_id", id_of(result), result["run_id"])
+    yield from _title(result, named, file)
     yield from _settings(result, file)
 
 
@@ -60,29 +57,19 @@ def protocol_of_title(title: str) -> Protocol:
 
 
 def protocol_of(result: Result) -> Protocol | None:
-    """The rules that a run was made under: those of its title whose threshold rules and control give its id. None where none do."""
-    return next((rules for rules in _candidates(result) if id_of(result, rules) == result["run_id"]), None)
-
-
-def _candidates(result: Result) -> Iterator[Protocol]:
+    """The rules that a run was made under; None where its segmenter starts from a file, of which only the hash is known."""
+    rules = {name: tuple(value) if isinstance(value, list) else value for name, value in result["rules"].items()}
     named = protocol_of_title(result["protocol"])
-    control = {name: result["settings"][name] for name in CONTROLS if name in result["settings"]}
-    own = [row["rule"] for row in result.get("rows", ()) if row["rule"]]
-    orders = [named.rules, tuple(own), *(p for n in range(1, 5) for p in permutations(CHOICES["rules"], n))]
-    for rules in dict.fromkeys(orders):
-        yield replace(named, rules=rules)
-        if control:
-            yield replace(named, rules=rules, **control)
+    return None if _hides_weights(named) else replace(named, **rules)
 
 
-def id_of(result: Result, rules: Protocol) -> str:
-    """The id of the run under these rules (bench.pipeline.cell.Cell.run_id)."""
-    values = {f.name: getattr(rules, f.name) for f in fields(rules) if f.name not in ("settings", "changed")}
+def id_of(result: Result) -> str:
+    """The id of the run that a result says it is (bench.pipeline.cell.Cell.run_id)."""
     what = {
         "dataset": result["fingerprint"],
         "method": result["method"],
         "settings": result["all_settings"],
-        "protocol": values | segmenter_settings(rules),
+        "protocol": result["rules"],
         "version": VERSION,
         "seed": result["seed"],
     }
@@ -92,6 +79,16 @@ def id_of(result: Result, rules: Protocol) -> str:
 def _hides_weights(rules: Protocol) -> bool:
     """Whether the segmenter starts from a file: its bytes are in the id, its name alone in the title."""
     return rules.segmenter != "unet" and rules.encoder_weights not in ("none", "imagenet")
+
+
+def _title(result: Result, named: Protocol, file: str) -> Iterator[Finding]:
+    """The protocol's title against its rules; the settings of a control name what the title does not."""
+    free = {*UNTITLED, *(name for name in CONTROLS if name in result["settings"])}
+    free |= {"encoder_weights"} if _hides_weights(named) else set()
+    for name, value in result["rules"].items():
+        wanted = getattr(named, name, value)
+        if name not in free and value != wanted:
+            yield Finding(file, name, "rules", shown(wanted), shown(value))
 
 
 def _settings(result: Result, file: str) -> Iterator[Finding]:

@@ -39,9 +39,10 @@ def around(values: Iterable[float], start: float, end: float, least: float = 0.0
         low, high = max(low, 1e-6), max(high, 1e-6)
         pad = max(1.3, (TICKED * low / high) ** 0.5)
         return Axis(low / pad, high * pad, start, end, log=True)
-    least = least or (0.0 if high > low else max(1.0, 0.1 * abs(high)))
-    room = max(least - (high - low), 0.0) / 2
-    step = _step((high - low) + 2 * room, 5)
+    width = max(high - low, least)
+    if width <= 1e-9 * max(abs(low), abs(high), 1e-9):
+        width = max(1.0, 0.1 * abs(high))  # one value: any axis around it
+    room, step = (width - (high - low)) / 2, _step(width, 5)
     return Axis(floor((low - room) / step + 1e-9) * step, ceil((high + room) / step - 1e-9) * step, start, end)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from bench.leaderboard.page import figures
 from bench.leaderboard.page.details import details, packed, points_for
-from bench.leaderboard.page.gallery import Strips, gallery
 from bench.leaderboard.page.gathered import Table, gather
 from bench.leaderboard.page.opened import DataSets, Opened, Roots, publishable
 from bench.leaderboard.page.rows import Shown, shown
+from bench.leaderboard.page.strips import Strips
 from bench.leaderboard.page.svg import svg
 from bench.store import write_file
 
@@ -57,7 +57,7 @@ def page(runs: Path, options: Options) -> tuple[str, list[str]]:
     for table in tables:
         found = datasets.of(table)
         marks = found.marks if isinstance(found, Opened) else {}
-        pictures = gallery(table, found, options.images, strips) if isinstance(found, Opened) and found.shown else None
+        pictures = _pictures(table, found, options, strips)
         remarks += _unseen(table, found)
         parts.append({
             "rows": details(table, marks, points),
@@ -68,6 +68,15 @@ def page(runs: Path, options: Options) -> tuple[str, list[str]]:
     return render(
         [shown(n, table) for n, table in enumerate(tables)], packed(parts, points), strips.urls, options.private
     ), remarks
+
+
+def _pictures(table: Table, found: Opened | str, options: Options, strips: Strips) -> dict[str, Any] | None:
+    """The gallery of a table, where its pictures are at hand and may be shown."""
+    if isinstance(found, str) or not found.shown or not options.images:
+        return None
+    from bench.leaderboard.page.gallery import gallery
+
+    return gallery(table, found, options.images, strips)
 
 
 def render(tables: Sequence[Shown], unfolds: Mapping[str, Any], strips: Sequence[str], private: bool = False) -> str:

@@ -6,9 +6,7 @@ every j from 1 to 255. Several foregrounds are shown together, the largest map o
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from bench.data.door import truth
 from bench.data.pictures import open_image
 from bench.leaderboard.page.gathered import Table
 from bench.leaderboard.page.opened import Opened
+from bench.leaderboard.page.strips import SIDE, Strips
 from bench.pipeline.mapfile import as_floats
 from bench.resizing import Map, resize, resize_nearest
 from bench.results.columns import ROLES
@@ -28,34 +27,10 @@ from bench.results.csv_files import read_scores
 from bench.results.verdicts import Scored
 from bench.thresholds import STEPS
 
-SIDE = 128
-"""Pixels: the longer side of a picture."""
 MOST_ROWS = 16
 """Rows with pictures; more would make the page heavy."""
-QUALITY = 82
 
 Levels = npt.NDArray[np.uint8]
-
-
-class Strips:
-    """Pictures as data URLs, each strip once; a strip is named by its number."""
-
-    def __init__(self) -> None:
-        self.urls: list[str] = []
-        self._known: dict[str, int] = {}
-
-    def add(self, tiles: Sequence[Image.Image], mode: str, form: str) -> int:
-        """Squares of SIDE pixels, one below the other, each picture in the corner of its own."""
-        strip = Image.new(mode, (SIDE, SIDE * len(tiles)))
-        for number, tile in enumerate(tiles):
-            strip.paste(tile, (0, SIDE * number))
-        file = BytesIO()
-        strip.save(file, format=form, quality=QUALITY)
-        url = f"data:image/{form.lower()};base64,{b64encode(file.getvalue()).decode()}"
-        if url not in self._known:
-            self._known[url] = len(self.urls)
-            self.urls.append(url)
-        return self._known[url]
 
 
 def gallery(table: Table, opened: Opened, count: int, strips: Strips) -> dict[str, Any] | None:

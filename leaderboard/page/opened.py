@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bench import BenchError, UsageError, plugins
 from bench.api import Dataset, Item, Pixels
-from bench.data.door import truth
 from bench.leaderboard.page.gathered import Table
 from bench.runs.data import TEST, open_dataset, same_images
 from bench.runs.listing import Run, read_run
@@ -30,6 +29,8 @@ class Opened:
     @cached_property
     def marks(self) -> dict[str, dict[str, str]]:
         """What only the data tell of the test images, by id: whether the object touches the border; the class where it is labelled."""
+        from bench.data.door import truth  # torch comes with it, and most pages are made without the data
+
         border = {item.id: _border(truth(self.dataset, item).mask) for item in self.items}
         classes = self.dataset.task.classes
         labelled = {item.id: " + ".join(classes[n] for n in item.labels) for item in self.items if item.labels}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -67,12 +70,11 @@ def _of_classes(lines: DataFrame, stage: str, rule: str) -> DataFrame:
     return ours.groupby("class")["dice"].agg(["mean", "count"])
 
 
-def _several(file: object) -> bool:
-    """Whether the first image of a scores.csv has lines of several foregrounds; a look at its beginning tells."""
-    import pandas as pd
-
-    head = pd.read_csv(
-        str(file), nrows=64, usecols=["image", "class", "split", "stage", "rule"], dtype=str, keep_default_na=False
-    )
-    keys = ["image", "split", "stage", "rule"]
-    return bool(head.duplicated(keys).any())
+def _several(file: Path) -> bool:
+    """Whether a scores.csv is of several foregrounds: its first two lines are of one image then."""
+    with file.open(newline="", encoding="utf-8") as lines:
+        first = [
+            tuple(line[name] for name in ("image", "split", "stage", "rule"))
+            for line in islice(csv.DictReader(lines), 2)
+        ]
+    return len(first) == SOME and first[0] == first[1]

@@ -41,7 +41,7 @@ def lines(base: float, seed: int) -> list[dict[str, Any]]:
 
 
 def runs(out: Path) -> Path:
-    """Four ranked methods (two of them close), one with a hostile name in its settings and notes, a floor, full supervision, a failed seed."""
+    """Four ranked methods (two of them close, one with hostile settings and notes), a floor, full supervision, a failed seed."""
     rows = [
         ("clear", 0.8, "method", {}),
         ("near", 0.6, "method", {}),
@@ -68,7 +68,8 @@ def runs(out: Path) -> Path:
 def row(**given: Any) -> dict[str, Any]:
     """A row of leaderboard.csv."""
     usual = {"dataset": "d", "label": "", "fingerprint": "f0", "protocol": "quick", "protocol_version": 1, "method": "m", "role": "method",
-             "settings": "", "kind": "measured", "ranked": False, "rule": "otsu", "seeds": 3, "images": 500, "clusters": 490, "pretraining": "imagenet",
+             "settings": "", "kind": "measured", "ranked": False, "rule": "otsu", "seeds": 3, "images": 500, "clusters": 490,
+             "pretraining": "imagenet",
              "masks_train": 0, "masks_tune": 0, "degenerate": "", "notes": "", "run_ids": ""}  # fmt: skip
     return {**dict.fromkeys(LEADERBOARD_COLUMNS), **usual, **given}
 
@@ -86,8 +87,10 @@ def full_row(draws: random.Random, **given: Any) -> dict[str, Any]:
         for name in LEADERBOARD_COLUMNS
         if name.startswith(("test_", "val_", "over_floor", "false_", "foreground"))
     }
-    more = {"test_unet": dice, "test_unet_lo": dice - 0.02, "test_unet_hi": dice + 0.02, "rank_lo": 3, "rank_hi": 9, "tie_group": "abc", "mdd": 0.02,
-            "floor_verdict": "beats all", "floor_best": "otsu (maps)", "break_even": 14.0, "break_even_lo": 7.0, "break_even_hi": 30.0, "seconds": 1234.5,
+    more = {"test_unet": dice, "test_unet_lo": dice - 0.02, "test_unet_hi": dice + 0.02, "rank_lo": 3, "rank_hi": 9, "tie_group": "abc",
+            "mdd": 0.02,
+            "floor_verdict": "beats all", "floor_best": "otsu (maps)", "break_even": 14.0, "break_even_lo": 7.0, "break_even_hi": 30.0,
+            "seconds": 1234.5,
             "seconds_shared": 100.0, "peak_bytes": 5 << 28, "labels_used": 1904, "masks_eval": 1558, "test_openings": 9, "confined": True,
             "plugin": "wsss-bench", "plugin_version": "0.1.0", "ranked": True}  # fmt: skip
     return row(**{**numbers, **more, **given})

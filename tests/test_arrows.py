@@ -21,7 +21,7 @@ LEVELS = {
         data.download resizing pipeline.distances thresholds metrics statistics.row_scores
         statistics.differences statistics.pairs statistics.letters statistics.families statistics.over_floors
         statistics.resampling statistics.across statistics.masks_worth worth.break_even worth.label_budget
-        results.columns results.csv_files results.seed_scores results.verdicts results.collected view
+        results.columns results.orders results.csv_files results.seed_scores results.verdicts results.collected view
         data.leaks data.samples pipeline.keys data.door data.decoding data.pictures pipeline.mapfile
         data.cache device provenance
     """,
@@ -48,7 +48,7 @@ LEVELS = {
         worth.table worth.run worth.proxy_dice worth.attribution_table worth.attribution commands.flags
         commands.reading commands.transfer_bars data.get commands.explain commands.listing commands.cache
         commands.data commands.check commands.config commands.config_options commands.settings
-        commands.estimate commands.dry_run commands.new_plugin commands.new commands.run notebook
+        commands.estimate commands.dry_run commands.new_plugin commands.new commands.run commands.demo notebook
         commands.break_even commands.which commands.clean commands.runs commands.predict commands.doctor
         commands.cli __init__ __main__
     """,

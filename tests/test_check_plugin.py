@@ -244,7 +244,7 @@ def test_the_built_in_methods_at_their_full_size(name):
 
 
 def test_help_imports_no_torch(tmp_path):
-    code = "import sys; from bench import cli_check; assert not {'torch', 'pandas', 'pydantic'} & set(sys.modules)"
+    code = "import sys; from bench.commands import check; assert not {'torch', 'pandas', 'pydantic'} & set(sys.modules)"
     import subprocess
 
     subprocess.run([sys.executable, "-P", "-c", code], check=True)

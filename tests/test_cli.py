@@ -395,7 +395,7 @@ def test_light_commands_import_nothing_heavy(args: list[str]) -> None:
     program = (
         f"import atexit, sys; atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr))"
     )
-    done = command("-c", f"{program}\nfrom bench.cli import cli\ncli.main({args})")
+    done = command("-c", f"{program}\nfrom bench.commands.cli import cli\ncli.main({args})")
     assert done.stderr.splitlines()[-1] == "[]"
 
 

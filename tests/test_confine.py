@@ -74,7 +74,7 @@ def test_a_child_dies_with_its_parent(tmp_path):
     note = tmp_path / "pid"
     code = f"""
         import os, subprocess, sys, time
-        inner = "import os, time, pathlib; from bench.confine import die_with_parent; die_with_parent({{}}); "
+        inner = "import os, time, pathlib; from bench.pipeline.confine import die_with_parent; die_with_parent({{}}); "
         inner += "pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
         subprocess.Popen([sys.executable, "-P", "-c", inner.format(os.getpid())])
         time.sleep(60)

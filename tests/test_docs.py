@@ -45,7 +45,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, inline: None) -> None:
         work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
         return ""
 
-    monkeypatch.setattr(import_module("bench.running"), "cell_in_a_child", cell)
+    monkeypatch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", cell)
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)

@@ -44,6 +44,9 @@ def words(figure):
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), st.floats(0, 10))
 def test_an_axis_holds_its_values_and_its_ticks(values, least):
     axis = around(values, 10, 110, least)
+    slack = 1e-6 * max(1.0, axis.high - axis.low)
+    assert axis.low <= min(values) + slack
+    assert axis.high >= max(values) - slack
     assert all(9.999 <= axis.at(value) <= 110.001 for value in values)
     ticks = axis.ticks()
     assert 2 <= len(ticks) <= 12

@@ -47,9 +47,9 @@ def bench(*args):
 def unpacked(text):
     (packed,) = re.findall(r'id="data">([^<]*)<', text)
     known = json.loads(gzip.decompress(base64.b64decode(packed)))
-    for row in (row for table in known["tables"] for row in table["rows"]):
-        row["groups"] = {
-            known["kinds"][k][0]: dict(zip(known["kinds"][k][1], texts, strict=True)) for k, texts in row["groups"]
+    for one in (one for part in known["tables"] for one in part["rows"]):
+        one["groups"] = {
+            known["kinds"][k][0]: dict(zip(known["kinds"][k][1], texts, strict=True)) for k, texts in one["groups"]
         }
     return known["tables"]
 

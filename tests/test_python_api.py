@@ -33,14 +33,14 @@ def out(tmp_path_factory: pytest.TempPathFactory, tiny_file: Path, inline_proces
 
     def in_this_process(planned: Any, *rest: Any) -> str:
         if planned.cell.method.name == "broken":
-            return str(import_module("bench.running").fail(planned, "on purpose"))
+            return str(import_module("bench.pipeline.run").fail(planned, "on purpose"))
         work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
         return ""
 
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.pipeline.workbench.MethodProcess", inline_process)
-        patch.setattr(import_module("bench.running"), "cell_in_a_child", in_this_process)
+        patch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", in_this_process)
         names = ["tiny", "broken"]
         frame = run(names, "tiny_shapes", protocol="smoke", set={"protocol": SMALL}, seed=range(2), out=folder)
     frame.to_pickle(folder / "frame.pickle")
@@ -140,7 +140,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[RunRequest]:
         raise BenchError("stop here")
 
     monkeypatch.setattr("bench.pipeline.plan.plan", stop)
-    monkeypatch.setattr(import_module("bench.running"), "plan", stop)
+    monkeypatch.setattr(import_module("bench.pipeline.run"), "plan", stop)
     return requests
 
 
@@ -210,6 +210,6 @@ def test_a_finished_run_is_read_and_prints_nothing(out: Path, capsys: pytest.Cap
 
 
 def test_the_public_function_stays_the_function() -> None:
-    import_module("bench.running")
+    import_module("bench.pipeline.run")
     assert bench.run is run
     assert callable(bench.run)

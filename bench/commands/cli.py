@@ -14,6 +14,7 @@ from bench import plugins
 from bench.commands.break_even import attribution, break_even
 from bench.commands.check import check_plugin
 from bench.commands.data import data
+from bench.commands.demo import demo
 from bench.commands.doctor import doctor
 from bench.commands.flags import with_flags
 from bench.commands.listing import info, list_
@@ -128,6 +129,6 @@ def completion(shell: str) -> None:
     click.echo(script(cli, {}, "bench", "_BENCH_COMPLETE").source())
 
 
-for command in (run, break_even, attribution, list_, info, new, check_plugin, data, runs, predict, doctor):
+for command in (demo, run, break_even, attribution, list_, info, new, check_plugin, data, runs, predict, doctor):
     cli.add_command(command)
 with_flags(cli)

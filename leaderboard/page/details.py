@@ -70,7 +70,8 @@ def _measured(
 ) -> dict[str, Any]:
     runs = table.runs_of(one.row)
     found = _of_row(one.row)
-    found["groups"].insert(0, ("settings", _settings(runs[0].get("all_settings", {}) if runs else {})))
+    settings = _settings(runs[0].get("all_settings", {})) if runs else []
+    found["groups"] = [*([("settings", settings)] if settings else []), *found["groups"]]
     found["strata"] = [(s.by, s.name, s.images, round(100 * s.dice, 1)) for s in strata(table, one, marks)]
     found["curve"] = None if curve is None else _curve(curve, points)
     found["history"] = [] if points == COARSE else _histories([run["folder"] for run in runs], one.row["rule"], points)

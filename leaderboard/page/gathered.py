@@ -62,7 +62,7 @@ class Table:
         """A row as a figure names it: method, settings where the table has others of it too, and a rule that is not Otsu's."""
         return named(row, rule, settings=row["method"] in self.in_variants)
 
-    def runs_of(self, row: Row) -> list[dict[str, Any]]:
+    def runs_of(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The finished runs behind a row, by seed."""
         found = [self.results[id] for id in folders(self.out, row)]
         return sorted((result for result in found if not result.get("failed")), key=lambda result: result["seed"])
@@ -83,7 +83,7 @@ def named(row: Mapping[str, Any], rule: bool = True, settings: bool = True) -> s
     return f"{row['method']}{given}" + (f" · {row['rule']}" if rule and row["rule"] not in ("", "otsu") else "")
 
 
-def folders(out: Path, row: Row) -> dict[str, Path]:
+def folders(out: Path, row: Mapping[str, Any]) -> dict[str, Path]:
     """The folder of each run of a row by its id."""
     ids = str(row["run_ids"] or "").split()
     return {id: out / row["dataset"] / row["method"] / id for id in ids}

@@ -15,7 +15,7 @@ from bench.results.table_columns import SMALL_IS_GOOD, Column, column
 from bench.runs.sheets import SECTIONS
 
 COLUMNS = (
-    *"rule ranks tie_group test_unet interval test_init val_unet over_floor floor_verdict masks break_even".split(),
+    *"rule test_unet interval ranks tie_group test_init val_unet over_floor floor_verdict masks break_even".split(),
     *"false_positive_rate seeds".split(),
 )
 AREA = "foreground_share"

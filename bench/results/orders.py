@@ -30,7 +30,8 @@ def _above(rows: Sequence[Row], others: Sequence[Row], whom: str) -> Iterator[st
 
 
 def _dice(row: Row) -> float | None:
-    return row["test_init"] if row["test_unet"] is None else row["test_unet"]
+    dice: float | None = row["test_init"] if row["test_unet"] is None else row["test_unet"]
+    return dice
 
 
 def _named(row: Row) -> str:

@@ -58,7 +58,9 @@ def protocol_of_title(title: str) -> Protocol:
 
 def protocol_of(result: Result) -> Protocol | None:
     """The rules that a run was made under; None where its segmenter starts from a file, of which only the hash is known."""
-    rules = {name: tuple(value) if isinstance(value, list) else value for name, value in result["rules"].items()}
+    rules: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in result["rules"].items()
+    }
     named = protocol_of_title(result["protocol"])
     return None if _hides_weights(named) else replace(named, **rules)
 

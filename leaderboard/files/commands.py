@@ -278,8 +278,9 @@ def _tell(value: Mapping[str, Any], sentence: str) -> None:
 
 
 def _show_rows(rows: Sequence[Row]) -> None:
-    columns = ("dataset", "method", "settings", "rule", "seeds", "images", "test_init", "test_unet", "kind")
-    _table(columns, [[_percent(name, row[name]) for name in columns] for row in rows])
+    columns = ("dataset", "method", "settings", "rule", "seeds", "test_init", "test_unet", "kind")
+    headings = (*columns[:5], "init %", "U-Net %", "kind")
+    _table(headings, [[_percent(name, row[name]) for name in columns] for row in rows])
 
 
 def _percent(name: str, value: Any) -> str:

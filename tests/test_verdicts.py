@@ -133,3 +133,11 @@ def test_other_images_under_one_fingerprint_are_refused(table: Path) -> None:
         each.write_text(kept.replace("i07,i07", "i99,i99"))
     with pytest.raises(DataError, match=r"under one fingerprint: a scores\.csv was changed"):
         results.collect(table)
+
+
+def test_a_lone_ranked_row_has_no_letter_and_no_rank(tmp_path: Path) -> None:
+    for seed in range(3):
+        run(tmp_path, "alone", seed, test_unet=0.7)
+    row = rows_of(tmp_path)["alone"]
+    assert row["ranked"]
+    assert (row["tie_group"], row["rank_lo"], row["rank_hi"], row["mdd"]) == (None, None, None, None)

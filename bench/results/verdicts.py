@@ -65,7 +65,9 @@ def same_images(cells: Iterable[Cell]) -> tuple[str, ...]:
 
 
 def place_ranked(ranked: Sequence[Scored], clusters: Sequence[str]) -> None:
-    """Letters, the ranks that the data allow, and the smallest difference that this table could have found."""
+    """Letters, the ranks that the data allow, and the smallest difference that this table could have found; a lone row has none."""
+    if len(ranked) < 2:
+        return
     family = rank([scored.cells["test_unet"].scores for scored in ranked], clusters)
     for scored, place in zip(ranked, family.places, strict=True):
         scored.row.update(

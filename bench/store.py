@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench.disk import require_writable
 from bench.errors import MachineError
@@ -219,3 +219,21 @@ def _has_size(path: Path, size: int) -> bool:
 
 def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat()
+
+
+@contextlib.contextmanager
+def free(place: Path) -> Iterator[bool]:
+    """Whether nobody holds a lock; while we are inside nobody else does. Where there is no lock nobody holds it."""
+    if not place.exists():
+        yield True
+        return
+    lock = FileLock(place, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

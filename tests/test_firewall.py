@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-import mmap
 import os
-import shutil
 import sys
 from collections import defaultdict
 from dataclasses import replace
@@ -14,23 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
+from spied import prepare, spied, surroundings, unconfined
 
 from bench import plugins
 from bench.api import Method
-from bench.contract.firewall import RULES, HereBench, check_firewall, declared, trace
+from bench.contract.firewall import check_firewall, declared, trace
 from bench.contract.made import WORLDS
-from bench.data.samples import Samples
-from bench.datasets.folder import Folder
-from bench.pipeline import cell_process, stages
+from bench.pipeline import cell_process
 from bench.pipeline.confine import confine
 from bench.pipeline.plan import plan
 from bench.pipeline.request import RunRequest
 from bench.pipeline.workbench import Workbench
-from bench.plugins import describe
 from bench.protocol import SMOKE
-from bench.store import Store
 
 SMALL = {"backbone": "test_resnet", "pretrained": "false", "batch": "8", "per_class": "4", "k": "2", "dimension": "8"}
 SMALL |= {"width": "2", "classifier.pretrained": "false", "classifier.backbone": "test_resnet"}
@@ -112,66 +105,11 @@ def test_the_proof_leaves_the_cache_of_the_user_alone():
     assert (os.environ["BENCH_CACHE"], sorted(Path(os.environ["BENCH_CACHE"]).glob("*/*"))) == before
 
 
-SIDE = 48
-
-
 @pytest.fixture
 def watched_over(tmp_path, monkeypatch):
-    """A user's folder with masks whose rows stand nowhere else, a cache and results with such masks, and the spy beside them."""
-    spy = tmp_path / "spy.py"
-    shutil.copy(Path(__file__).parent / "plugins" / "spy.py", spy)
-    (cls,) = plugins.load_file(spy)
-    module = sys.modules[cls.__module__]
-    row = np.frombuffer(module.LEFT + module.RIGHT, np.uint8)
-    mask = np.tile(row, (SIDE, 1))
-    data = tmp_path / "data"
-    for kind in ("images", "masks"):
-        (data / kind).mkdir(parents=True)
-    random = np.random.default_rng(0)
-    splits = {"weak": 8, "masks": 2, "val": 2, "test": 3}
-    names = [f"{split}-{n}" for split, count in splits.items() for n in range(count)]
-    for name in names:
-        Image.fromarray(random.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)).save(data / "images" / f"{name}.png")
-        Image.fromarray(mask * 255).save(data / "masks" / f"{name}.png")
-    (data / "labels.csv").write_text("image,label\n" + "".join(f"{n},{'ab'[i % 2]}\n" for i, n in enumerate(names)))
-    (data / "splits.csv").write_text("image,split\n" + "".join(f"{n},{n.partition('-')[0]}\n" for n in names))
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "runs" / "artifacts" / "targets-0").mkdir(parents=True)
-    np.save(tmp_path / "runs" / "artifacts" / "targets-0" / "masks.npy", mask)
-    return tmp_path, cls()
-
-
-def workbench(kind: type[Workbench], where: Path, method: Method) -> Workbench:
-    rules = replace(RULES, size=SIDE)
-    samples = Samples(Folder(root=where / "data"), rules)
-    (where / "cell").mkdir()
-    return kind(
-        method=method,
-        plugin=describe(type(method)),
-        samples=samples,
-        protocol=rules,
-        seed=0,
-        device=torch.device("cpu"),
-        threads=1,
-        store=Store(where / "runs" / "artifacts"),
-        log=where / "cell" / "log.txt",
-        report=lambda *_: None,
-    )
-
-
-def spied(kind: type[Workbench], where: Path, method: Method) -> bool:
-    """Run the spy's fit and maps while masks lie open: in this process, in the cache, in the results. Whether it was confined."""
-    bench = workbench(kind, where, method)
-    kept = bench.door.masks("masks", [0, 1], SIDE)
-    held = np.load(kept.folder / "masks.npy")
-    # At the low end of a mapping, where the spy begins to read: the heap of a long session is larger than what it reads.
-    with mmap.mmap(-1, held.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as written:
-        written.write(held.tobytes())
-        fitted = stages.fit(bench)
-        maps = stages.maps(bench, fitted, "test")
-    bench.close()
-    assert held.any()
-    return bool(fitted.record.confined and maps.record.confined)
+    for name, value in surroundings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
 
 
 def told(text: str) -> list[dict]:
@@ -187,11 +125,10 @@ SEARCHES = {"objects", "frames", "words", "descriptors", "memory", "files", "by_
 
 
 def test_a_spy_in_the_method_process_reads_no_mask(watched_over):
-    where, spy = watched_over
     if not has_landlock():
         pytest.skip("this kernel has no Landlock: rows made here say `not confined`")
-    assert spied(Workbench, where, spy)
-    reports = told((where / "cell" / "log.txt").read_text())
+    assert spied(Workbench, watched_over, prepare(watched_over))
+    reports = told((watched_over / "cell" / "log.txt").read_text())
     assert [one.pop("function") for one in reports] == ["fit", "maps"]
     for report in reports:
         assert set(report) == SEARCHES
@@ -199,11 +136,9 @@ def test_a_spy_in_the_method_process_reads_no_mask(watched_over):
         assert all(report[name]["looked"] for name in SEARCHES - {"files"})
 
 
-def test_without_the_wall_the_spy_finds_masks_by_every_way_but_its_callers(watched_over, capfd):
+def test_without_the_wall_the_spy_finds_masks_by_every_way_but_its_callers(tmp_path):
     """Else the test above would prove nothing."""
-    where, spy = watched_over
-    assert not spied(HereBench, where, spy)
-    fit, _ = told(capfd.readouterr().err)
+    fit, _ = told(unconfined(tmp_path))
     found = {name for name in SEARCHES if fit[name]["found"]}
     assert found >= {"objects", "frames", "words", "memory", "files", "by_a_child"}
 

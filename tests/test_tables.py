@@ -340,3 +340,9 @@ def test_six_data_sets_that_agree_tell_the_outer_methods_apart(rows: list[Row]) 
     for number in (1, 3, 5):
         mixed[3 * number]["test_unet"], mixed[3 * number + 2]["test_unet"] = 0.6, 0.8
     assert "tells no two methods apart" in text(mixed)
+
+
+def test_titles_of_sections_are_not_broken_within_a_word(tmp_path: Path) -> None:
+    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="ours")
+    finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="otsu", role="floor")
+    assert "floors" in [line.strip() for line in printed(results.collect(tmp_path))]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from bench.data.decoding import DECODED
 from bench.disk import amount
 from bench.errors import MachineError, UsageError
-from bench.store import MANIFEST, cache_root
+from bench.store import MANIFEST, cache_root, free
 
 KINDS = ("views", "masks", "thumbnails", "hashes", "checked")
 """Folders of the cache; whatever else lies there is not ours to list or to remove."""
@@ -96,9 +95,9 @@ def remove(chosen: Iterable[Entry], dry_run: bool = False) -> Removal:
     """Remove entries, but none that a running process holds the lock of; MachineError names what the system will not remove."""
     removed, kept = list[Entry](), list[Entry]()
     for entry in chosen:
-        with _held(entry) as free:
-            (removed if free else kept).append(entry)
-            if free and not dry_run:
+        with free(cache_root() / entry.kind / ".locks" / entry.name) as nobody:
+            (removed if nobody else kept).append(entry)
+            if nobody and not dry_run:
                 _delete(entry.path)
     return Removal(tuple(removed), tuple(kept), dry_run)
 
@@ -139,25 +138,6 @@ def _file(kind: str, path: Path) -> dict[str, Any]:
     if kind == "hashes":  # one entry a file: "place size time": sha256
         return {"dataset": str(Path(next(iter(known)).rsplit(" ", 2)[0]).parent), "count": len(known)}
     return {"split": ", ".join(known), "count": sum(known.values())}
-
-
-@contextmanager
-def _held(entry: Entry) -> Iterator[bool]:
-    """The lock of an artifact while we hold it; False where another process does. Files are written in one step and have none."""
-    place = cache_root() / entry.kind / ".locks" / entry.name
-    if entry.kind not in STORES or not place.parent.is_dir():
-        yield True
-        return
-    lock = FileLock(place, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _delete(path: Path) -> None:

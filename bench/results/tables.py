@@ -77,9 +77,9 @@ class _Page:
         self.sheet, self.console = sheet, console
         names = [self.cell("\n".join(_indented(line.name))) for line in sheet.lines]
         allowed = min(max(map(_widest, names)), max(NAME, console.width // 5))
-        self.name = max(
-            cell_len(fold) for name in names for part in name.split("\n") for fold in _folded(part, allowed)
-        )
+        folds = [fold for name in names for part in name.split("\n") for fold in _folded(part, allowed)]
+        titles = [word for section in sheet.sections for word in section.title.split()]
+        self.name = max(map(cell_len, [*folds, *titles]))
         self.rule = max(_widest("\n".join(self.rule_of(line))) for line in sheet.lines)
         self.room = console.width - self.name - max(self.rule, len("rule")) - 4
 

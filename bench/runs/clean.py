@@ -15,8 +15,8 @@ from bench.pipeline.cell import RESULT
 from bench.results.collected import leaderboard
 from bench.runs.check import artifact_folders, parts
 from bench.runs.listing import ARTIFACTS, PART, Run, files_in, runs
-from bench.runs.locks import LOCK, free, is_held, lock_of
-from bench.store import MANIFEST
+from bench.runs.locks import LOCK, is_held, lock_of
+from bench.store import MANIFEST, free
 
 SCRATCH = ".scratch"
 """Below the artifacts: the empty folders of method processes."""

@@ -307,9 +307,10 @@ def test_a_large_page_is_painted_and_sorted_at_once(opened, large):
     page = opened(large)
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()")
     assert painted < 10_000 * SORTING
-    took = page.evaluate("""() => [...document.querySelectorAll('#t0 thead button')].slice(0, 8).map((button) => {
-      const start = performance.now(); button.click(); document.body.offsetHeight; return performance.now() - start; })""")
-    assert min(took) < 1000 * SORTING, took  # the least: a busy machine is no slow page
+    took = page.evaluate("""() => [...document.querySelectorAll('#t0 thead button')].slice(0, 8).map((button) =>
+      Math.min(...[1, 2, 3].map(() => {
+        const start = performance.now(); button.click(); document.body.offsetHeight; return performance.now() - start; })))""")
+    assert max(took) < 1000 * SORTING, took  # of each column the best of three: a busy machine is no slow page
     assert page.locator("#count").inner_text() == "2000 rows"
 
 

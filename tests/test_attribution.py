@@ -3,64 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from rich.console import Console
+from worth_runs import Command, command_into, worked_here
 
 from bench import plugins
-from bench.commands.break_even import attribution
-from bench.commands.cli import Bench
-from bench.commands.flags import with_flags
 from bench.methods.degraded_masks import mean_dice
-from bench.pipeline.cell_process import work
 from bench.results import collected as results
 from bench.statistics.pairs import Comparison, Interval
 from bench.store import MANIFEST
 from bench.view import TARGETS
 from bench.worth.attribution_table import Line, Report, show, unlike, verdict
 
-SHORT = "size=32,base_channels=2,batch=4,steps=2,fit_share=1,weak_images=12,rules=otsu"
 KINDS = ["masks degraded by boundary", "masks degraded by size", "masks degraded by misses"]
-Command = Callable[..., Result]
 
 
 @pytest.fixture
 def worked(monkeypatch: pytest.MonkeyPatch, inline: None, tiny_file: Path) -> list[str]:
-    """Cells are worked out in this process, on a data set with enough test images for an interval; the titles of those that were."""
-    titles: list[str] = []
-
-    def in_this_process(planned: Any, *rest: Any) -> str:
-        titles.append(planned.title)
-        work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
-        return ""
-
-    monkeypatch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", in_this_process)
-    monkeypatch.setattr("bench.store.sync", lambda path: None)  # nothing here outlives a crash
-    for split, images in {"val": 0, "test": 24, "masks": 10}.items():
-        monkeypatch.setitem(plugins.load("datasets", "tiny_shapes").sizes, split, images)
-    return titles
+    return worked_here(monkeypatch, masks=10)
 
 
 @pytest.fixture
 def command(tiny_file: Path, tmp_path: Path) -> Command:
-    """`bench attribution` of these words, on the small data set under short rules, into a folder of the test."""
-    group = Bench("bench")
-    group.add_command(with_flags(attribution))
     plugins.load_file(Path(__file__).parent / "plugins" / "brightest.py")
-    rules = [word for rule in SHORT.split(",") for word in ("--set", f"protocol.{rule}")]
-    place = ["--protocol", "smoke", "--out", str(tmp_path), "--device", "cpu", "--no-progress"]
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(group, ["attribution", "--dataset", "tiny_shapes", *place, *rules, *words])
-
-    return run
+    return partial(command_into(tmp_path), "attribution")
 
 
 def test_attribution_of_real_cells(worked: list[str], command: Command, tmp_path: Path) -> None:

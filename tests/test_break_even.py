@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from importlib import import_module
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,14 @@ import pandas as pd
 import pytest
 import torch
 import torchvision
-from click.testing import CliRunner, Result
+from worth_runs import SHORT, Command, command_into, worked_here
 
-from bench import DataError, UsageError, plugins
+from bench import DataError, UsageError
 from bench.api import Item
-from bench.commands.break_even import attribution, break_even
-from bench.commands.cli import Bench
-from bench.commands.flags import with_flags
 from bench.data.samples import first
-from bench.pipeline.cell_process import work
 from bench.pipeline.plan import plan
 from bench.pipeline.request import RunRequest
-from bench.pipeline.run import fail, run
+from bench.pipeline.run import run
 from bench.protocol import SMOKE, change
 from bench.results import collected as results
 from bench.statistics.row_scores import RowScores
@@ -34,42 +28,15 @@ from bench.worth.break_even import break_even_of, columns, points, worth
 from bench.worth.counts import fitting, parse_counts, parse_draws
 from bench.worth.label_budget import label_budget
 
-SHORT = "size=32,base_channels=2,batch=4,steps=2,fit_share=1,weak_images=12,rules=otsu"
-Command = Callable[..., Result]
-
 
 @pytest.fixture
 def worked(monkeypatch: pytest.MonkeyPatch, inline: None, tiny_file: Path) -> list[str]:
-    """Cells are worked out in this process, on a data set with enough test images for an interval; the titles of those that were."""
-    titles: list[str] = []
-
-    def in_this_process(planned: Any, *rest: Any) -> str:
-        titles.append(planned.title)
-        if planned.cell.method.name == "broken":
-            return fail(planned, "on purpose")
-        work(replace(planned.cell, threads=1), planned.folder, lambda *_: None)
-        return ""
-
-    monkeypatch.setattr(import_module("bench.pipeline.run"), "cell_in_a_child", in_this_process)
-    monkeypatch.setattr("bench.store.sync", lambda path: None)  # nothing here outlives a crash
-    for split, images in {"val": 0, "test": 24, "masks": 8}.items():
-        monkeypatch.setitem(plugins.load("datasets", "tiny_shapes").sizes, split, images)
-    return titles
+    return worked_here(monkeypatch, masks=8)
 
 
 @pytest.fixture
 def command(tiny_file: Path, tmp_path: Path) -> Command:
-    """`bench break-even` of these words, on the small data set under short rules, into a folder of the test."""
-    group = Bench("bench")
-    for each in (break_even, attribution):
-        group.add_command(with_flags(each))
-    rules = [word for rule in SHORT.split(",") for word in ("--set", f"protocol.{rule}")]
-    place = ["--protocol", "smoke", "--out", str(tmp_path / "runs"), "--device", "cpu", "--no-progress"]
-
-    def run(*words: str, dataset: str = "tiny_shapes") -> Result:
-        return CliRunner().invoke(group, [words[0], "--dataset", dataset, *place, *rules, *words[1:]])
-
-    return run
+    return command_into(tmp_path / "runs")
 
 
 def test_masks_worth_of_real_cells_and_nothing_twice(worked: list[str], command: Command, tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
+HELD_OUT = "heldout_accuracy"
+"""What a method logs where it classifies images that it was not fitted on; one of the signals without masks."""
+
 
 class Task(BaseModel):
     """What the image labels of a data set mean and what its masks show.

@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
-from bench.api import Method
+from bench.api import HELD_OUT, Method
 from bench.errors import BenchError, PluginError
 from bench.store import write_file
+from bench.view import View
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.csv"
 
@@ -168,6 +169,25 @@ def write_history(path: Path, history: list[tuple[int, str, float]]) -> None:
             csv.writer(file).writerows([("epoch", "name", "value"), *history])
 
     write_file(path, write)
+
+
+@torch.no_grad()
+def heldout_accuracy(
+    net: nn.Module, view: View, classify: Callable[[Tensor], Tensor], labels: Tensor | None = None
+) -> dict[str, float]:
+    """How often `net` is right on the labelled images that were held out, for `training.log(**heldout_accuracy(...))`.
+
+    classify: images (B, 3, H, W) -> bool (B, C); labels: (N, C) bool, default those of `view.heldout`. Over images where the classes
+    exclude each other and every one is right, else over images and classes. Empty where nothing was held out. `net` is put into eval mode.
+    """
+    heldout = view.heldout
+    labels = labels if labels is not None or heldout is None else heldout.labels
+    if heldout is None or labels is None or not len(heldout):
+        return {}
+    net.eval()
+    answers = torch.cat([classify(heldout.images(index)).cpu() for index in heldout.in_order()])
+    right = answers == labels.bool()
+    return {HELD_OUT: float((right.all(1) if view.task.exclusive else right).float().mean())}
 
 
 def shuffled(n: int, batch: int, generator: Generator) -> Iterator[Tensor]:

@@ -45,8 +45,8 @@ class AttentiveEmbedding(nn.Module):
         learners: int,
         frozen: bool,
         owner: str,
+        presence: ClassMeans,
         dropout: float = 0.01,
-        presence: ClassMeans | None = None,
     ) -> None:
         super().__init__()
         self.learners = learners

@@ -13,7 +13,7 @@ from torch.nn import functional
 from bench.api import Method, Pretrained, Task
 from bench.hookspecs import hookimpl
 from bench.methods._decomposition_labels import class_balanced, labelled, presence, showing
-from bench.training import Training
+from bench.training import Training, heldout_accuracy
 from bench.view import View
 from bench.weights import load_backbone
 
@@ -56,6 +56,12 @@ class PresenceClassifier(Pretrained):
                     logits = net(images).float()
                 training.step(presence_loss(logits, shown), optimizer)
                 training.log(accuracy=float(((logits > 0) == shown.bool()).float().mean()))
+            training.log(**self._on_held_out_images(net, view))
+
+    def _on_held_out_images(self, net: nn.Module, view: View) -> dict[str, float]:
+        heldout = view.heldout.labels if view.heldout is not None else None
+        shown = None if heldout is None else presence(heldout, view.task)[:, :-1]
+        return heldout_accuracy(net, view, lambda images: net(images) > 0, shown)
 
 
 def presence_loss(logits: Tensor, shown: Tensor) -> Tensor:

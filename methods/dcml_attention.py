@@ -93,7 +93,7 @@ class DCMLAttention(MLAttention):
             plan = round_robin(labels, clusters, k, self.batch, self.per_class, training.generator, self.rounds)
             steps = [Step(learner if sliced else None, index) for learner, index in plan]
             self.train_epoch(network, view, training, optimizer, steps)
-        learn_presence(network, view)
+            learn_presence(network, view, training)
 
     def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
         """One Adam for all learners: a slice without gradient is moved by its momentum and its weight decay all the same."""

@@ -6,34 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, cast
 
 import numpy as np
-import timm
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from bench.api import Masks, Method, Task
 from bench.hookspecs import hookimpl
-from bench.methods._gradcam import Classifier, gradcam, predicted
+from bench.methods._floor import Floor
 from bench.methods._maps import shared
 from bench.methods._shapes import Grey, Region, classic_chain, darker_side, disc, grey_levels
 from bench.training import Training
 from bench.view import View
-
-
-class Floor(Method):
-    """A method without a network that learns; it looks at no label."""
-
-    floor: ClassVar[bool] = True
-    reads_labels: ClassVar[bool] = False
-
-    @property
-    def deterministic(self) -> bool:
-        """Nothing is drawn."""
-        return True
-
-    def build(self, task: Task) -> nn.Module:
-        """Nothing to train."""
-        return nn.Identity()
 
 
 class AllForeground(Floor):
@@ -135,29 +118,6 @@ class MeanShape(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-class RandomNetwork(Floor):
-    """GradCAM of a ResNet-50 with random weights, another for every seed."""
-
-    name: ClassVar[str] = "random_network"
-
-    backbone: str = Field("resnet50", description="timm name of the classifier")
-
-    @property
-    def deterministic(self) -> bool:
-        """The seed draws the weights."""
-        return False
-
-    def build(self, task: Task) -> nn.Module:
-        """An untrained classifier, drawn by the run's seed."""
-        # timm's default zeroes the end of every block: nothing but the shortcuts would be left of the network.
-        net = timm.create_model(self.backbone, num_classes=len(task.classes), zero_init_last=False)
-        return Classifier(net, self.name)
-
-    def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
-        """(B, K, H, W): the evidence for the class that the network happens to predict."""
-        return gradcam(cast(Classifier, net), images, "last", predicted(task.exclusive), task)
-
-
 def by_image(find: Callable[[Grey], Region], images: Tensor, task: Task) -> Tensor:
     """What `find` sees in the grey levels of each image, as the map of each foreground: (B, K, H, W) of 0 and 1."""
     regions = np.stack([find(grey) for grey in grey_levels(images)])
@@ -172,5 +132,5 @@ def mean_shape(targets: Tensor, foregrounds: int) -> Tensor:
 
 @hookimpl
 def bench_methods() -> Iterable[type[Method]]:
-    """The floors that every table has."""
-    return AllForeground, CentreDisc, Otsu, OtsuClassic, ShapePrior, RandomNetwork
+    """The floors that need no network."""
+    return AllForeground, CentreDisc, Otsu, OtsuClassic, ShapePrior

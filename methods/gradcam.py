@@ -15,7 +15,7 @@ from bench.augment import CROPS
 from bench.hookspecs import hookimpl
 from bench.methods._batches import require_two_classes
 from bench.methods._gradcam import Classifier, Explained, gradcam, predicted
-from bench.training import Training, balanced
+from bench.training import Training, balanced, heldout_accuracy
 from bench.view import View
 from bench.weights import load_backbone
 
@@ -51,6 +51,7 @@ class GradCAM(Explained):
                     logits = net(images)
                 training.step(classification_loss(logits.float(), truth, view.task.exclusive), optimizer)
                 training.log(accuracy=accuracy(logits, truth))
+            training.log(**heldout_accuracy(net, view, lambda images: predicted(view.task.exclusive)(net(images))))
 
     def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
         """(B, K, H, W) at the images' size; the class is the predicted one, or the label where it is asked for and known.

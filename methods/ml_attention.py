@@ -29,7 +29,7 @@ from bench.methods._metric_learning import (
     nearest_negatives,
     same_class,
 )
-from bench.training import Training, balanced
+from bench.training import Training, balanced, heldout_accuracy
 from bench.view import View
 from bench.weights import load_backbone
 
@@ -109,8 +109,8 @@ class MLAttention(Pretrained):
         """The attentive embedding; from scratch, BatchNorm trains as usual."""
         backbone = load_backbone(self, len(task.classes))
         frozen = self.pretrained and self.batchnorm == "frozen"
-        presence = ClassMeans(len(task.classes), self.dimension, task.exclusive) if tells_absence(task) else None
-        return AttentiveEmbedding(backbone, self.dimension, self.learners, frozen, self.name, self.dropout, presence)
+        presence = ClassMeans(len(task.classes), self.dimension, task.exclusive)
+        return AttentiveEmbedding(backbone, self.dimension, self.learners, frozen, self.name, presence, self.dropout)
 
     def fit(self, net: nn.Module, view: View, training: Training) -> None:
         """Margin loss on class-balanced batches of all images."""
@@ -119,7 +119,7 @@ class MLAttention(Pretrained):
         for _ in training.epochs(self.epochs, optimizer=optimizer):
             plan = balanced(labels, self.batch, training.generator, per_class=self.per_class)
             self.train_epoch(network, view, training, optimizer, [Step(None, index) for index in plan])
-        learn_presence(network, view)
+            learn_presence(network, view, training)
 
     def maps(self, net: nn.Module, images: Tensor, labels: Tensor | None, task: Task) -> Tensor:
         """(B, K, h, w) at the trunk's resolution: one attention map, shared by all foregrounds (eq. 1).
@@ -130,7 +130,7 @@ class MLAttention(Pretrained):
         features, attention = network.attend(images)
         raw = attention.float()
         maps = shared(minmax(raw) if self.map_norm == "minmax" else raw, len(task.foreground))
-        if labels is None and self.gate == "presence" and network.presence is not None:
+        if labels is None and self.gate == "presence" and tells_absence(task):
             labels = network.presence(whole(network.embed(features, attention)))
         return maps if labels is None else maps * task.present(labels)[:, :, None, None]
 
@@ -172,13 +172,16 @@ class MLAttention(Pretrained):
 
 
 @torch.no_grad()
-def learn_presence(net: AttentiveEmbedding, view: View) -> None:
-    """Class means of the fitted images as they are, for a task in which an image may lack the object."""
-    if net.presence is None or view.labels is None:
+@torch.no_grad()
+def learn_presence(net: AttentiveEmbedding, view: View, training: Training) -> None:
+    """In the last epoch: class means of the fitted images as they are, and how often they are right on images that were held out."""
+    if training.epoch + 1 < training.total:
         return
+    assert view.labels is not None
     net.eval()
     embeddings = torch.cat([whole(net(view.images(index))[0]) for index in view.in_order()])
     net.presence.fit(embeddings, view.labels.to(embeddings.device))
+    training.log(**heldout_accuracy(net, view, lambda images: net.presence(whole(net(images)[0]))))
 
 
 @hookimpl

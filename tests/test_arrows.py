@@ -29,13 +29,13 @@ LEVELS = {
         pipeline.confine augment weights training
     """,
     4: """
-        pipeline.networks pipeline.segmenter pipeline.method_client pipeline.method_process
+        pipeline.signals pipeline.networks pipeline.segmenter pipeline.method_client pipeline.method_process
     """,
     5: """
         pipeline.workbench pipeline.stages
     """,
     6: """
-        pipeline.ledger pipeline.rules pipeline.score_lines pipeline.signals pipeline.rows pipeline.summary
+        pipeline.ledger pipeline.rules pipeline.score_lines pipeline.rows pipeline.summary
         pipeline.cell pipeline.cell_process pipeline.plan
     """,
     7: """
@@ -73,7 +73,7 @@ ALLOWED = {
             ahead api commands.flags commands.reading commands.settings data.door data.pictures data.samples
             disk metrics near pipeline.cell pipeline.distances pipeline.keys pipeline.mapfile pipeline.plan
             pipeline.progress pipeline.request pipeline.rules pipeline.run pipeline.score_lines
-            pipeline.stages pipeline.summary pipeline.workbench plugins protocol resizing results.collected
+            pipeline.signals pipeline.stages pipeline.summary pipeline.workbench plugins protocol resizing results.collected
             results.columns results.csv_files results.remarks results.seed_scores results.table_columns
             results.tables results.verdicts results.visible runs.data runs.learning_curves runs.listing
             runs.sheets statistics.families statistics.letters statistics.over_floors statistics.pairs

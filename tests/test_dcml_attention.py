@@ -13,6 +13,7 @@ from bench.api import Task
 from bench.augment import CROPS
 from bench.errors import BenchError, UsageError
 from bench.methods._attention import AttentiveEmbedding, whole
+from bench.methods._class_means import ClassMeans
 from bench.methods._metric_learning import active_share, distance_weighted, margin_loss, same_class
 from bench.methods.dcml_attention import DCMLAttention, first_epoch
 from bench.methods.ml_attention import MLAttention
@@ -33,7 +34,9 @@ def method(**settings: object) -> DCMLAttention:
 
 def network(seed: int = 0, frozen: bool = False, learners: int = 2) -> AttentiveEmbedding:
     torch.manual_seed(seed)
-    return AttentiveEmbedding(timm.create_model(BACKBONE), 8, learners, frozen, "test")
+    return AttentiveEmbedding(
+        timm.create_model(BACKBONE), 8, learners, frozen, "test", ClassMeans(2, 8, exclusive=True)
+    )
 
 
 def view(n: int = 48, size: int = 32) -> View:

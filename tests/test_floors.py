@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +30,11 @@ from bench.methods.floors import (
     MeanShape,
     Otsu,
     OtsuClassic,
-    RandomNetwork,
     ShapePrior,
     bench_methods,
     mean_shape,
 )
+from bench.methods.random_network import RandomNetwork
 from bench.training import Training
 from bench.view import View
 
@@ -45,7 +47,7 @@ def maps(method: Method, images: Tensor, task: Task = ONE) -> Tensor:
 
 
 def test_every_floor_is_offered_and_marked() -> None:
-    floors = {f.name: f for f in bench_methods()}
+    floors = {f.name: f for f in (*bench_methods(), RandomNetwork)}
     assert set(floors) == {"all_foreground", "centre_disc", "otsu", "otsu_classic", "shape_prior", "random_network"}
     assert all(f.floor and not f.reads_labels for f in floors.values())
     assert {n for n, f in floors.items() if f.constant} == {"all_foreground", "centre_disc", "shape_prior"}
@@ -217,3 +219,10 @@ def test_a_floor_says_whether_the_seed_changes_its_maps(floor: Method, tmp_path:
         with torch.no_grad():
             made.append(floor.maps(net.eval(), images, None, ONE))
     assert torch.equal(*made) == floor.deterministic
+
+
+def test_floors_without_a_network_do_not_wait_for_timm() -> None:
+    """Its import takes longer than all that they do."""
+    loaded = "import sys, bench.methods.floors; print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -14,7 +14,8 @@ from scipy import stats
 
 from bench.commands.cli import cli
 from bench.leaderboard.table.robustness import robustness_of
-from bench.leaderboard.table.signals import signals_of
+from bench.leaderboard.table.signals import seed_agreement, signals_of
+from bench.pipeline import mapfile
 from bench.results import collected as results
 
 
@@ -89,6 +90,26 @@ def with_signals(out: Path) -> list[tuple[int, float, float]]:
             finished(out, seed, lines, method=f"m{number}", signals=signals, run_id=f"r-{number}{seed}")
             points.append((number, entropy, dice))
     return points
+
+
+def test_agreement_of_seeds_is_of_the_maps_of_every_other_seed(tmp_path: Path) -> None:
+    """Two seeds look left, one looks right, and of the last nothing is kept but tables."""
+    for seed in range(4):
+        lines = [score(f"i{n}", "test", "unet", 0.5) for n in range(3)]
+        folder = finished(tmp_path, seed, lines, rules={"size": 8}, signals={"map_entropy": 0.5})
+        maps = np.zeros((3, 1, 8, 8), np.uint16)
+        maps[..., slice(0, 4) if seed < 2 else slice(4, 8)] = mapfile.FULL
+        if seed < 3:
+            (folder / "predictions").mkdir()
+            np.save(folder / "predictions" / "init-test.npy", maps)
+    (row,) = results.collect_scored(tmp_path)
+    assert seed_agreement(row.results) == {
+        0: {"seed_agreement": 0.5},
+        1: {"seed_agreement": 0.5},
+        2: {"seed_agreement": 0.0},
+    }
+    (table,) = signals_of([row]).tables
+    assert {signal.name: signal.within.n for signal in table.signals} == {"map_entropy": 4, "seed_agreement": 3}
 
 
 def test_within_and_between_methods_are_kept_apart(tmp_path: Path) -> None:

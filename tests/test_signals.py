@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import entropy
+from tiny_runs import result_of, work
 
+from bench import plugins
 from bench.pipeline import signals
 
 
@@ -54,3 +58,32 @@ def test_the_last_held_out_accuracy_of_a_fit_counts(tmp_path):
     assert signals.held_out_accuracy(file) == 0.75
     file.write_text("epoch,name,value\n0,accuracy,0.9\n")
     assert signals.held_out_accuracy(file) is None
+
+
+@pytest.mark.parametrize(("method", "expected"), [("brightest", 1), ("lopsided", 0)])
+def test_maps_of_mirrored_images_agree_where_a_method_knows_no_left_and_right(
+    method, expected, tmp_path, inline, tiny_file
+):
+    plugins.load_file(Path(__file__).parent / "plugins" / f"{method}.py")
+    result = result_of(work(tmp_path, method))
+    assert {told["flip_agreement"] for told in result["signals"]["rules"].values()} == {expected}
+    mirrored = set(result_artifacts(result)) - {name for row in result["rows"] for name in row["artifacts"]}
+    assert len(mirrored) == 1  # made for the signal, and no row pays for it
+    assert mirrored.pop().startswith("maps-")
+
+
+def result_artifacts(result):
+    return [stage["artifact"] for stage in result["stages"]]
+
+
+def test_a_constant_map_is_not_mirrored(tmp_path, inline, tiny_file):
+    result = result_of(work(tmp_path, "centre_disc"))
+    assert "flip_agreement" not in result["signals"]["rules"]["fixed"]
+
+
+def test_at_most_a_hundred_images_from_first_to_last():
+    assert signals.spread(3).tolist() == [0, 1, 2]
+    assert signals.spread(0).tolist() == []
+    many = signals.spread(1038)
+    assert (len(many), many[0], many[-1]) == (100, 0, 1037)
+    assert set(np.diff(many)) == {10, 11}

@@ -7,7 +7,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -80,7 +80,7 @@ class Worker:
         self.net: Any = None
 
     def obey(self, command: Mapping[str, Any]) -> dict[str, Any]:
-        """One command: `fit`, `load`, `maps` or `targets`; the reply is its cost."""
+        """One command: `fit`, `load`, `maps`, `mirrored` or `targets`; the reply is its cost."""
         seed_everything(self.job["seed"])
         seconds = None
         with self.meter:
@@ -91,6 +91,8 @@ class Worker:
                     self.net = self._load(self.method, Path(command["folder"]))
                 case "maps":
                     self.maps(Path(command["view"]), Path(command["to"]))
+                case "mirrored":
+                    self.mirrored(Path(command["view"]), Path(command["to"]), command["images"])
                 case "targets":
                     self.targets(Path(command["masks"]), Path(command["to"]))
         return self.meter.cost(seconds)
@@ -124,17 +126,29 @@ class Worker:
         from bench.view import View
 
         view = View.open(folder, self.task, self.device)
-        save_maps(to, len(view), self._maps_of(view))
+        save_maps(to, len(view), (self._maps_of(view, index) for index in view.in_order(BATCH)))
 
-    def _maps_of(self, view: Any) -> Iterator[Any]:
+    def mirrored(self, folder: Path, to: Path, images: Sequence[int]) -> None:
+        """Write the maps of some images of a view as their mirror images have them, mirrored back."""
         import torch
 
-        for index in view.in_order(BATCH):
-            labels = None if view.labels is None else view.labels[index].to(self.device)
-            with torch.no_grad():
-                made = self.method.maps(self.net, view.images(index), labels, self.task)  # type: ignore[union-attr]
-            yield check_maps(self.method.name, made, len(index), len(self.task.foreground))
-            self.report(int(index[-1]) + 1, len(view))
+        from bench.pipeline.mapfile import save_maps
+        from bench.view import View
+
+        view = View.open(folder, self.task, self.device)
+        parts = torch.split(torch.tensor(images), BATCH)
+        save_maps(to, len(images), (self._maps_of(view, index, mirror=True).flip(3) for index in parts))
+
+    def _maps_of(self, view: Any, index: Any, mirror: bool = False) -> Any:
+        import torch
+
+        labels = None if view.labels is None else view.labels[index].to(self.device)
+        images = view.images(index)
+        with torch.no_grad():
+            made = self.method.maps(self.net, images.flip(3) if mirror else images, labels, self.task)  # type: ignore[union-attr]
+        check_maps(self.method.name, made, len(index), len(self.task.foreground))
+        self.report(int(index[-1]) + 1, len(view))
+        return made
 
     def targets(self, masks: Path, to: Path) -> None:
         """Write the masks that a MaskMethod trains the segmenter on, as (N, H, W) uint8."""

@@ -30,6 +30,8 @@ class Outcome:
     maps: dict[str, Artifact] = field(default_factory=dict)
     last: dict[str, Artifact] = field(default_factory=dict)
     """by rule, the scores of the row's last stage on test: the U-Net's, or the maps' own where nothing was trained on them"""
+    mirrored: Artifact | None = None
+    """maps of some test images as their mirror images have them"""
     notes: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
 
@@ -55,15 +57,17 @@ def lacks_masks(bench: Workbench) -> bool:
     return wish is not None and not bench.samples[wish.split]
 
 
-def map_stage(bench: Workbench, method: Method | GivenMaps) -> Callable[[str], Artifact]:
+def map_stage(bench: Workbench, method: Method | GivenMaps, fitted: Artifact | None) -> Callable[[str], Artifact]:
     """What makes the maps of a split: the fitted method, or a folder."""
     if isinstance(method, GivenMaps):
         return partial(stages.given_maps, bench, method)
-    return partial(stages.maps, bench, stages.fit(bench))
+    assert fitted is not None
+    return partial(stages.maps, bench, fitted)
 
 
 def _weak_rows(bench: Workbench, method: Method | GivenMaps, outcome: Outcome) -> None:
-    make = map_stage(bench, method)
+    fitted = stages.fit(bench) if isinstance(method, Method) else None
+    make = map_stage(bench, method, fitted)
     made = {split: make(split) for split in _scored_splits(bench)}
     outcome.maps |= {f"init-{split}": maps for split, maps in made.items()}
     scored = rules.score(bench, made, ("fixed",) if method.binary else bench.protocol.rules)
@@ -77,6 +81,8 @@ def _weak_rows(bench: Workbench, method: Method | GivenMaps, outcome: Outcome) -
     training = [] if method.constant else [rule for rule in scored.rules if rule.trains]
     sources = [make(split) for split in bench.sources] if training else []
     targets = {rule.name: _targets(bench, sources, rule, scored.splits) for rule in training}
+    if fitted and "test" in made and not method.constant:
+        outcome.mirrored = stages.mirrored_maps(bench, fitted, "test")
     bench.close()  # the method has made all of its maps
     for rule in scored.rules:
         chose = [use for split in rule.chosen for use in tuned_on(scored.splits[split])]

@@ -1,4 +1,4 @@
-"""What can be told of a run without any mask: how spread its maps are, what they cover, whether the segmenter agrees with them."""
+"""What can be told of a run without any mask: how spread its maps are, what they cover, who agrees with them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
-from bench.api import Pixels
+from bench.api import HELD_OUT, Pixels
 from bench.metrics import dice_of_regions
 
-HELD_OUT = "heldout_accuracy"
-"""What a method logs (`training.log`) where it measures its classifier on images that it was not fitted on."""
+SPREAD = 100
+"""Images that maps are compared on where that takes maps which nothing else needs: spread evenly over the split."""
 
 
 def map_entropy(stored: npt.NDArray[np.uint16]) -> float | None:
@@ -46,6 +46,11 @@ def agreement(ones: Pixels, others: Pixels) -> float | None:
         if value
     ]
     return fmean(scores) if scores else None
+
+
+def spread(images: int) -> npt.NDArray[np.intp]:
+    """The numbers of at most `SPREAD` images, as far apart as they can be."""
+    return np.unique(np.linspace(0, images - 1, min(images, SPREAD)).round().astype(np.intp))
 
 
 def held_out_accuracy(history: Path) -> float | None:

@@ -22,6 +22,7 @@ from bench.pipeline import mapfile, segmenter
 from bench.pipeline.keys import REVISIONS, code_of, fit_settings, maps_settings, segmenter_settings
 from bench.pipeline.mapfile import MAPS
 from bench.pipeline.method_process import NET, needed, seed_everything
+from bench.pipeline.signals import spread
 from bench.pipeline.workbench import Workbench
 from bench.plugins import describe
 from bench.resizing import resize
@@ -101,13 +102,37 @@ def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
 
     def work(folder: Path) -> Record:
         bench.report(f"maps of {split}", 0, 0)
-        worker = bench.map_maker(fitted)
-        made = worker.scratch / MAPS
-        cost = worker.ask(do="maps", view=str(view.folder), to=str(made))
-        made.replace(folder / MAPS)
-        return Record(confined=worker.confined, **cost)
+        return _make_maps(bench, fitted, folder, do="maps", view=str(view.folder))
 
     return bench.keep(bench.store.make("maps", inputs, work))
+
+
+def mirrored_maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
+    """Maps of a hundred images of a split, made of their mirror images and mirrored back. No row rests on them: they cost none anything."""
+    view = bench.view(split)
+    images = spread(len(bench.samples[split])).tolist()
+    inputs = {
+        "revision": REVISIONS["maps"],
+        "fit": fitted.name,
+        "settings": maps_settings(bench.method),
+        "view": view.name,
+        "mirrored": images,
+    }
+
+    def work(folder: Path) -> Record:
+        bench.report(f"mirrored maps of {split}", 0, 0)
+        return _make_maps(bench, fitted, folder, do="mirrored", view=str(view.folder), images=images)
+
+    return bench.keep(bench.store.make("maps", inputs, work))
+
+
+def _make_maps(bench: Workbench, fitted: Artifact, folder: Path, **command: Any) -> Record:
+    """Let the method write maps into its own folder, and move them to where they belong."""
+    worker = bench.map_maker(fitted)
+    made = worker.scratch / MAPS
+    cost = worker.ask(to=str(made), **command)
+    made.replace(folder / MAPS)
+    return Record(confined=worker.confined, **cost)
 
 
 def given_maps(bench: Workbench, method: GivenMaps, split: str) -> Artifact:

@@ -10,7 +10,9 @@ import numpy as np
 
 from bench.metrics import average_precision
 from bench.pipeline import ledger, mapfile, signals
+from bench.pipeline.mapfile import Stored
 from bench.pipeline.rows import Outcome, lacks_masks
+from bench.pipeline.rules import Rule
 from bench.pipeline.score_lines import half, unscored
 from bench.pipeline.stages import SCORES
 from bench.pipeline.workbench import Workbench
@@ -52,22 +54,32 @@ def signals_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
     """What can be told without masks, of the test images: of the method's maps, and by rule of what becomes of them."""
     if "init-test" not in outcome.maps:
         return {}
-    init, size = mapfile.open_maps(outcome.maps["init-test"].folder), bench.protocol.size
-    of_rules: dict[str, Any] = {}
-    for rule in outcome.rules:
-        if not rule.trains or "test" not in rule.cuts:
-            continue
-        cut = mapfile.proxies(init, rule.cuts["test"], size)
-        of_rules[rule.name] = {"foreground_share": signals.foreground_share(cut)}
-        if made := outcome.maps.get(f"unet-{rule.name}-test"):
-            predicted = mapfile.proxies(mapfile.open_maps(made.folder), half(bench), size)
-            of_rules[rule.name]["agreement"] = signals.agreement(predicted, cut)
+    init = mapfile.open_maps(outcome.maps["init-test"].folder)
+    of_rules = {
+        rule.name: _signals_of_rule(bench, outcome, rule, init)
+        for rule in outcome.rules
+        if "test" in rule.cuts and rule.trains
+    }
     accuracies = [signals.held_out_accuracy(a.folder / HISTORY) for a in bench.used.values()]
     return {
         "map_entropy": signals.map_entropy(init),
         "heldout_accuracy": next((accuracy for accuracy in reversed(accuracies) if accuracy is not None), None),
         "rules": of_rules,
     }
+
+
+def _signals_of_rule(bench: Workbench, outcome: Outcome, rule: Rule, init: Stored) -> dict[str, float | None]:
+    """What the cut maps of test cover, and how they agree with those of mirrored images and with the segmenter."""
+    cut, size = rule.cuts["test"], bench.protocol.size
+    masks = mapfile.proxies(init, cut, size)
+    found: dict[str, float | None] = {"foreground_share": signals.foreground_share(masks)}
+    if outcome.mirrored:
+        mirrored = mapfile.proxies(mapfile.open_maps(outcome.mirrored.folder), cut, size)
+        found["flip_agreement"] = signals.agreement(mirrored, masks[signals.spread(len(masks))])
+    if made := outcome.maps.get(f"unet-{rule.name}-test"):
+        predicted = mapfile.proxies(mapfile.open_maps(made.folder), half(bench), size)
+        found["agreement"] = signals.agreement(predicted, masks)
+    return found
 
 
 def pooled_precision(scored: Artifact, levels: str) -> float | None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bench.api import Pixels
+from bench.pipeline import mapfile
+from bench.pipeline.signals import agreement, spread
 from bench.results.columns import Row
 from bench.results.verdicts import Scored
 from bench.runs.sheets import dataset_title, table_key
@@ -102,8 +108,32 @@ def _maskless(row: Row) -> bool:
 def _runs(number: int, scored: Scored) -> Iterator[_Run]:
     """The seeds of a row, with the Dice of its last stage."""
     frames = scored.frames.get("test_unet", scored.frames.get("test_init", ()))
-    for result, frame in zip(scored.results, frames, strict=False):
-        yield _Run(number, dict(_known(result.get("signals") or {}, scored.row["rule"])), float(frame["dice"].mean()))
+    agreed = seed_agreement(scored.results)
+    for place, (result, frame) in enumerate(zip(scored.results, frames, strict=False)):
+        known = dict(_known(result.get("signals") or {}, scored.row["rule"]))
+        yield _Run(number, known | agreed.get(place, {}), float(frame["dice"].mean()))
+
+
+def seed_agreement(results: Sequence[Row]) -> dict[int, dict[str, float]]:
+    """How a row's maps agree with those of its other seeds: mean Dice of the masks that Otsu's rule cuts, on a hundred test images.
+
+    By the place of the seed; without those whose maps are not at hand (of results that were submitted only tables are kept).
+    """
+    cuts = {place: _cut_by_otsu(result) for place, result in enumerate(results) if _maps_of(result).exists()}
+    return {
+        place: {"seed_agreement": fmean(found)}
+        for place, mine in cuts.items()
+        if (found := [d for other in cuts if other != place if (d := agreement(mine, cuts[other])) is not None])
+    }
+
+
+def _maps_of(result: Row) -> Path:
+    return Path(result["folder"]) / "predictions" / "init-test.npy"
+
+
+def _cut_by_otsu(result: Row) -> Pixels:
+    stored = np.load(_maps_of(result), mmap_mode="r")
+    return mapfile.proxies(stored[spread(len(stored))], None, result["rules"]["size"])
 
 
 def _known(signals: Row, rule: str) -> Iterator[tuple[str, float]]:

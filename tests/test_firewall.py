@@ -72,7 +72,7 @@ def test_masks_decide_nothing_that_a_weak_method_makes(name, place):
         trace(method, place / world, world)
     true, *others = ({**made(place / world)} for world in WORLDS)
     scores = [one.pop("scores") for one in (true, *others)]
-    assert set(true) == {"fit", "maps"} | (set() if method.constant else {"targets", "segment"})
+    assert set(true) == {"fit", "maps"} | (set() if method.constant else {"mirrored", "targets", "segment"})
     for world, other in zip(WORLDS[1:], others, strict=True):
         assert other == true, world
     assert len({str(score) for score in scores}) == len(WORLDS)  # the masks were others indeed

@@ -78,7 +78,9 @@ def test_with_borders_g_sees_as_many_pictures_that_show_nothing(tmp_path: Path) 
     torch.manual_seed(0)
     net = made.build(LESION)
     net.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
-    made.fit(net, made_view(LESION, 16, 32), Training(net, tmp_path, seed=0))
+    data = made_view(LESION, 16, 32)
+    data.heldout = None
+    made.fit(net, data, Training(net, tmp_path, seed=0))
     assert seen == [16, 16]
 
 

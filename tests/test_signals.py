@@ -69,7 +69,7 @@ def test_maps_of_mirrored_images_agree_where_a_method_knows_no_left_and_right(
     assert {told["flip_agreement"] for told in result["signals"]["rules"].values()} == {expected}
     mirrored = set(result_artifacts(result)) - {name for row in result["rows"] for name in row["artifacts"]}
     assert len(mirrored) == 1  # made for the signal, and no row pays for it
-    assert mirrored.pop().startswith("maps-")
+    assert mirrored.pop().startswith("mirrored-")
 
 
 def result_artifacts(result):

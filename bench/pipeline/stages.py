@@ -123,7 +123,7 @@ def mirrored_maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
         bench.report(f"mirrored maps of {split}", 0, 0)
         return _make_maps(bench, fitted, folder, do="mirrored", view=str(view.folder), images=images)
 
-    return bench.keep(bench.store.make("maps", inputs, work))
+    return bench.keep(bench.store.make("mirrored", inputs, work))
 
 
 def _make_maps(bench: Workbench, fitted: Artifact, folder: Path, **command: Any) -> Record:

@@ -13,6 +13,7 @@ from bench.pipeline.distances import Outline
 from bench.resizing import Map, Mask, resize, resize_nearest
 from bench.thresholds import (
     BINS,
+    IGNORED,
     STEPS,
     Counts,
     all_counts,
@@ -165,6 +166,26 @@ def below_half(scores: Scores) -> float:
     """The share of scored images whose Dice is below 0.5; NaN where none is scored."""
     scored = scores[~np.isnan(scores)]
     return float((scored < 0.5).mean()) if len(scored) else float("nan")
+
+
+def mean_dice(made: npt.NDArray[np.uint8], true: npt.NDArray[np.uint8]) -> float:
+    """Mean Dice of masks (N, H, W) against the true ones, over each foreground in each mask that shows it; 1 where none does.
+
+    Pixels that are not judged (255 in the true mask) count nowhere.
+    """
+    judged = true != IGNORED
+    scores = []
+    for value in np.unique(true[judged & (true > 0)]):
+        one, other = made == value, true == value
+        tp, fp, fn = ((pixels & judged).sum((1, 2)) for pixels in (one & other, one & ~other, ~one & other))
+        scores.append(dice(tp, fp, fn)[tp + fn > 0])
+    return (
+        float(np.mean(np.sort(np.concatenate(scores)))) if scores else 1.0
+    )  # sorted: the same sum in every order of the masks
+
+
+QUARTERS = ("smallest quarter", "second quarter", "third quarter", "largest quarter")
+"""Names of the numbers that `size_quartiles` gives."""
 
 
 def size_quartiles(areas: Scores) -> npt.NDArray[np.intp]:

@@ -223,7 +223,7 @@ def _now() -> str:
 
 @contextlib.contextmanager
 def free(place: Path) -> Iterator[bool]:
-    """Whether nobody holds a lock; while we are inside nobody else does. Where there is no lock nobody holds it."""
+    """Whether nobody holds a lock. Where its file exists nobody else takes it while we are inside; where there is none nothing is held."""
     if not place.exists():
         yield True
         return

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from bench.api import Task
 from bench.errors import BenchError
+from bench.thresholds import IGNORED
 from bench.training import balanced, shuffled
 from bench.view import View
 
@@ -69,7 +70,7 @@ def mean_sizes(targets: Tensor, task: Task) -> Tensor:
 
     Pixels of value 255 are not judged. BenchError where no mask shows a foreground that a class needs.
     """
-    judged = (targets != 255).sum((1, 2)).clamp(min=1)
+    judged = (targets != IGNORED).sum((1, 2)).clamp(min=1)
     sizes = []
     for k in (task.shows[c] for c in showing(task)):
         assert k is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from bench.api import Task
+
 
 def minmax(maps: Tensor, epsilon: float = 1e-7) -> Tensor:
     """Each map (B, C, h, w) by itself from its smallest to its largest value, to [0, 1]; a constant map becomes zeros.
@@ -18,6 +20,11 @@ def minmax(maps: Tensor, epsilon: float = 1e-7) -> Tensor:
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, C, h, w) -> (B, C, H, W), bilinear with half-pixel centres."""
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def without_absent(maps: Tensor, labels: Tensor | None, task: Task) -> Tensor:
+    """Maps (B, K, h, w), empty for every foreground that known labels (B, C) do not show in the image."""
+    return maps if labels is None else maps * task.present(labels)[:, :, None, None]
 
 
 def shared(maps: Tensor, foregrounds: int) -> Tensor:

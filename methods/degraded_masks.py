@@ -15,14 +15,14 @@ from torch import Generator, Tensor
 
 from bench.api import MaskMethod
 from bench.hookspecs import hookimpl
-from bench.metrics import dice
+from bench.metrics import mean_dice
+from bench.thresholds import IGNORED
 
 Labels = npt.NDArray[np.uint8]
 Region = npt.NDArray[np.bool_]
 Strengths = npt.NDArray[np.float32]
 Change = Callable[[Region, np.random.Generator], Strengths]
 
-IGNORED = 255
 TOLERANCE = 0.005
 STRONGEST = 64.0
 HALVINGS = 40
@@ -143,18 +143,6 @@ def applied(true: Labels, fates: list[Fate], strength: float) -> Labels:
         newcomer = np.where(fate.taken < strength, fate.by, np.uint8(0))
         made[number] = np.where(fate.leaves < strength, newcomer, mask)
     return made
-
-
-def mean_dice(made: Labels, true: Labels) -> float:
-    """Mean over all objects (a class in a mask that has it) of their Dice; ignored pixels count nowhere. 1 where there is no object."""
-    scores = [
-        float(dice((one & other).sum(), (one & ~other & known).sum(), (~one & other).sum()))
-        for new, old in zip(made, true, strict=True)
-        for known in (old != IGNORED,)
-        for value in np.unique(old[known & (old != 0)])
-        for one, other in ((new == value, old == value),)
-    ]
-    return float(np.mean(np.sort(scores))) if scores else 1.0  # sorted: the same sum in every order of the masks
 
 
 def search(score: Callable[[float], float], wanted: float) -> tuple[float, float]:

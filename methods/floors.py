@@ -15,6 +15,7 @@ from bench.hookspecs import hookimpl
 from bench.methods._floor import Floor
 from bench.methods._maps import shared
 from bench.methods._shapes import Grey, Region, classic_chain, darker_side, disc, grey_levels
+from bench.thresholds import IGNORED
 from bench.training import Training
 from bench.view import View
 
@@ -126,7 +127,7 @@ def by_image(find: Callable[[Grey], Region], images: Tensor, task: Task) -> Tens
 
 def mean_shape(targets: Tensor, foregrounds: int) -> Tensor:
     """(N, H, W) uint8 masks -> (K, H, W): of the masks that judge a pixel (255 does not), the share that shows each foreground there."""
-    judged = (targets != 255).sum(0).clamp(min=1)
+    judged = (targets != IGNORED).sum(0).clamp(min=1)
     return torch.stack([(targets == k + 1).sum(0) / judged for k in range(foregrounds)])
 
 

@@ -15,6 +15,7 @@ from bench.augment import CROPS
 from bench.hookspecs import hookimpl
 from bench.methods._batches import require_two_classes
 from bench.methods._gradcam import Classifier, Explained, gradcam, predicted
+from bench.methods._maps import without_absent
 from bench.training import Training, balanced, heldout_accuracy
 from bench.view import View
 from bench.weights import load_backbone
@@ -61,7 +62,7 @@ class GradCAM(Explained):
         known = labels if self.target == "label" else None
         choose = predicted(task.exclusive) if known is None else lambda _: known.bool()
         maps = gradcam(cast(Classifier, net), images, self.layer, choose, task)
-        return maps if labels is None else maps * task.present(labels)[:, :, None, None]
+        return without_absent(maps, labels, task)
 
 
 class GradCAM101(GradCAM):

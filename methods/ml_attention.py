@@ -16,7 +16,7 @@ from bench.hookspecs import hookimpl
 from bench.methods._attention import AttentiveEmbedding, whole
 from bench.methods._batches import require_two_classes
 from bench.methods._class_means import ClassMeans, tells_absence
-from bench.methods._maps import minmax, shared
+from bench.methods._maps import minmax, shared, without_absent
 from bench.methods._metric_learning import (
     ALPHA,
     BETA,
@@ -132,7 +132,7 @@ class MLAttention(Pretrained):
         maps = shared(minmax(raw) if self.map_norm == "minmax" else raw, len(task.foreground))
         if labels is None and self.gate == "presence" and tells_absence(task):
             labels = network.presence(whole(network.embed(features, attention)))
-        return maps if labels is None else maps * task.present(labels)[:, :, None, None]
+        return without_absent(maps, labels, task)
 
     def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
         """Adam over everything, without a schedule."""
@@ -171,7 +171,6 @@ class MLAttention(Pretrained):
         return distance_weighted(embeddings, same, training.generator, self.cutoff, self.alpha + self.beta)
 
 
-@torch.no_grad()
 @torch.no_grad()
 def learn_presence(net: AttentiveEmbedding, view: View, training: Training) -> None:
     """In the last epoch: class means of the fitted images as they are, and how often they are right on images that were held out."""

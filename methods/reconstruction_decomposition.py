@@ -25,6 +25,7 @@ from bench.methods._decomposition_losses import guidance_loss, mask_loss, recons
 from bench.methods._decomposition_networks import Decomposition, divisible
 from bench.methods._decomposition_parts import Pair, Taken, foreground_map, look, take_apart
 from bench.methods._folding import folded
+from bench.methods._maps import without_absent
 from bench.methods._presence_classifier import PresenceClassifier
 from bench.training import Training
 from bench.view import View
@@ -142,7 +143,7 @@ class ReconstructionDecomposition(Method):
         """(B, K, H, W): the object's masks against the others; empty where the labels know of no object."""
         masks = cast(Decomposition, net).masks(divisible(images))
         maps = foreground_map(masks, task, self.map)
-        return maps if labels is None else maps * task.present(labels)[:, :, None, None]
+        return without_absent(maps, labels, task)
 
     def _objective(self, taken: Taken, present: Tensor, sizes: Tensor | None, training: Training) -> Tensor:
         """Eq. 7."""

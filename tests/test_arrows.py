@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
     1: """
-        errors faults ahead near disk entry_points data.source pipeline.code_digest hookspecs api protocol
+        errors faults ahead evenly near disk entry_points data.source pipeline.code_digest hookspecs api protocol
         store pipeline.request roots
     """,
     2: """
@@ -70,7 +70,7 @@ ALLOWED = {
     | {
         f"bench.{name}"
         for name in """
-            ahead api commands.flags commands.reading commands.settings data.door data.pictures data.samples
+            ahead api evenly commands.config commands.flags commands.reading commands.settings data.door data.pictures data.samples
             disk metrics near pipeline.cell pipeline.distances pipeline.keys pipeline.mapfile pipeline.plan
             pipeline.progress pipeline.request pipeline.rules pipeline.run pipeline.score_lines
             pipeline.signals pipeline.stages pipeline.summary pipeline.workbench plugins protocol resizing results.collected

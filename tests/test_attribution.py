@@ -10,15 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from worth_runs import Command, command_into, worked_here
+from worth_runs import SHORT, Command, command_into, worked_here
 
 from bench import plugins
-from bench.methods.degraded_masks import mean_dice
+from bench.api import Pixels
+from bench.pipeline.plan import plan
+from bench.pipeline.request import RunRequest
+from bench.pipeline.run import run
+from bench.protocol import SMOKE, change
 from bench.results import collected as results
 from bench.statistics.pairs import Comparison, Interval
 from bench.store import MANIFEST
 from bench.view import TARGETS
 from bench.worth.attribution_table import Line, Report, show, unlike, verdict
+from bench.worth.proxy_dice import targets_dice, targets_of
 
 KINDS = ["masks degraded by boundary", "masks degraded by size", "masks degraded by misses"]
 
@@ -56,8 +61,8 @@ def test_attribution_of_real_cells(worked: list[str], command: Command, tmp_path
     assert report["over_init"]["difference"] == pytest.approx(weak["test_unet"] - weak["test_init"])
 
     (true,) = {path: np.load(path / TARGETS) for path in targets(tmp_path, "full_supervision")}.values()
-    made = {path.name: mean_dice(np.load(path / TARGETS), true) for path in targets(tmp_path, "brightest")}
-    dice = np.mean(list(made.values()))  # as the method that degrades masks counts it
+    made = {path.name: dice_by_hand(np.load(path / TARGETS), true) for path in targets(tmp_path, "brightest")}
+    dice = np.mean(list(made.values()))
     assert len(made) == 3
     assert 0.6 < dice < 0.95
     assert lines["its proxies"]["targets_dice"] == pytest.approx(dice, abs=1e-12)
@@ -74,6 +79,24 @@ def test_attribution_of_real_cells(worked: list[str], command: Command, tmp_path
     assert again.exit_code == 0
     assert report["verdict"] in " ".join(again.stdout.split())
     assert "masks that measured the proxies: 10 (evaluation; the method saw none of them)" in again.stdout
+
+
+def test_proxies_that_were_made_anew_are_measured_anew(worked: list[str], command: Command, tmp_path: Path) -> None:
+    """`--fresh` may make other bytes under the same name."""
+    rules = change(SMOKE, dict(rule.split("=") for rule in f"{SHORT},segment_on=masks".split(",")))
+    request = RunRequest(("brightest",), ("tiny_shapes",), rules, out=tmp_path, device="cpu", progress=False)
+    assert run(request) == 0
+    (planned,) = plan(request)
+    first = targets_dice(planned, "otsu")
+    assert targets_dice(planned, "otsu").name == first.name
+    proxies = targets_of(planned, "otsu") / TARGETS
+    np.save(proxies, np.zeros_like(np.load(proxies)))
+    assert (targets_dice(planned, "otsu").record.facts["dice"], first.record.facts["dice"] > 0.5) == (0, True)
+
+
+def dice_by_hand(made: Pixels, true: Pixels) -> float:
+    """Of boxes that stand in every mask."""
+    return float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in zip(made == 1, true == 1, strict=True)]))
 
 
 def targets(out: Path, method: str) -> set[Path]:

@@ -12,7 +12,8 @@ import torch
 from scipy import ndimage
 
 from bench.methods._shapes import ball
-from bench.methods.degraded_masks import DegradedMasks, applied, mean_dice, search
+from bench.methods.degraded_masks import DegradedMasks, applied, search
+from bench.metrics import mean_dice
 from bench.pipeline.cell import read_result
 from bench.pipeline.cell_process import work
 from bench.pipeline.plan import plan, prepare

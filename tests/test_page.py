@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from io import BytesIO
+from pathlib import Path
 
 import made_page
 import numpy as np
@@ -25,13 +26,13 @@ from torch.nn import functional
 
 from bench import plugins
 from bench.commands.cli import cli
+from bench.commands.settings import named_roots
 from bench.errors import DataError, UsageError
 from bench.leaderboard.page import rows as page_rows
 from bench.leaderboard.page.build import Options, page, render, write_page
 from bench.leaderboard.page.details import COARSE, details, packed
-from bench.leaderboard.page.gallery import SIDE, levels, spread
+from bench.leaderboard.page.gallery import SIDE, levels
 from bench.leaderboard.page.gathered import gather
-from bench.leaderboard.page.opened import Roots
 from bench.leaderboard.page.strata import strata
 from bench.results.csv_files import read_scores
 from bench.runs.data import same_images
@@ -286,11 +287,6 @@ def test_pictures_that_may_not_be_shown_are_not(out):
     assert "Private." in page(out, Options(private=True))[0]
 
 
-def test_images_are_spread_from_the_first_to_the_last():
-    assert spread(list(range(100, 120)), 3) == [100, 110, 119]
-    assert spread([5], 4) == [5]
-
-
 def test_other_images_than_those_of_the_run_are_not_shown(out, monkeypatch):
     run = read_run(folder_of(out, "tiny"))
     dataset = plugins.instantiate(plugins.load("datasets", "tiny_shapes"), {})
@@ -318,9 +314,8 @@ def test_without_runs_there_is_no_page(tmp_path):
 @pytest.mark.parametrize("text", ["", "isic="])
 def test_a_data_root_is_a_folder(text):
     with pytest.raises(UsageError, match="--data-root takes a folder, or DATASET=FOLDER"):
-        Roots.of([text])
+        named_roots([text])
 
 
 def test_data_roots_by_name():
-    roots = Roots.of(["isic=a", "b"])
-    assert (str(roots.root("isic")), str(roots.root("dogs"))) == ("a", "b")
+    assert named_roots(["isic=a", "run=3/b"]) == {"isic": Path("a"), None: Path("run=3/b")}

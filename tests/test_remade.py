@@ -18,7 +18,7 @@ from bench.protocol import SMOKE, Protocol, change
 from bench.store import cache_root
 
 SMALL = {"size": "32", "weak_images": "20", "steps": "2", "base_channels": "2", "batch": "4", "fit_share": "1"}
-ALL = {"fit", "maps", "targets", "segment", "scores"}
+ALL = {"fit", "maps", "mirrored", "targets", "segment", "scores"}
 AFTER_FIT = ALL - {"fit"}
 
 
@@ -88,7 +88,7 @@ def test_settings_of_plugins(out, small, settings, made):
         ("labels", "shuffled", ALL),
         ("threshold", "0.25", {"targets", "segment", "maps", "scores"}),
         ("rules", "otsu", set()),
-        ("segment_on", "masks", AFTER_FIT),
+        ("segment_on", "masks", AFTER_FIT - {"mirrored"}),
         ("steps", "3", {"segment", "maps", "scores"}),
         ("batch", "5", {"segment", "maps", "scores"}),
         ("base_channels", "3", {"segment", "maps", "scores"}),
@@ -122,7 +122,7 @@ def test_the_seed_is_in_every_fit(out, small):
 
 def test_full_supervision_by_count_and_seed(out, small):
     assert work(out, small, "full_supervision") == set()
-    assert work(out, small, "full_supervision", (("full_supervision", "count", "5"),)) == ALL - {"fit"}
+    assert work(out, small, "full_supervision", (("full_supervision", "count", "5"),)) == AFTER_FIT - {"mirrored"}
     assert work(out, small, "full_supervision", seed=1) == {"segment", "maps", "scores"}
 
 

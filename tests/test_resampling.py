@@ -8,7 +8,7 @@ from scipy import stats
 
 from bench import metrics
 from bench.statistics.pairs import Interval, own_interval, pair
-from bench.statistics.resampling import RowStatistic, macro, mean, pooled_ap, pooled_dice, resampled
+from bench.statistics.resampling import RowStatistic, macro, mean, pooled_dice, resampled
 from bench.statistics.row_scores import Fits, RowScores
 
 IMAGES = 120
@@ -106,16 +106,6 @@ def test_weights_of_macro_stand_for_repeated_images() -> None:
 def test_a_group_that_is_not_drawn_is_left_out_of_macro() -> None:
     values, groups = np.array([[1.0, 2.0, 4.0]]), ["small", "large", "large"]
     assert macro(values, groups)(np.array([[0.0, 1, 1], [1, 0, 0], [1, 1, 1]])).tolist() == [[3], [1], [2]]
-
-
-def test_weights_of_average_precision_stand_for_repeated_images() -> None:
-    histograms = np.random.default_rng(0).integers(0, 4, (2, 10, 2, 9))
-    weights = np.array([np.ones(10), [0, 1, 2, 0, 1, 2, 0, 1, 2, 3]])
-    images = np.repeat(np.arange(10), weights[1].astype(int))
-    wide = np.zeros((2, 10, 2, metrics.LEVELS), np.int64)
-    wide[..., :9] = histograms
-    expected = [[metrics.average_precision(wide[s, some].sum(0)) for s in (0, 1)] for some in (slice(None), images)]
-    assert pooled_ap(histograms.astype(float))(weights) == pytest.approx(np.array(expected))
 
 
 def test_the_same_seed_draws_the_same_interval() -> None:

@@ -126,14 +126,14 @@ def test_counts_that_were_edited_with_their_dice_are_found_by_the_counts_of_the_
     assert all("dice of" not in text for text in found)
 
 
-@pytest.mark.parametrize("column", ["ap", "dead_map", "tn"])
+@pytest.mark.parametrize("column", ["ap", "dead_map", "tn", "present", "foreground_share"])
 def test_other_columns_are_held_to_the_counts_too(out, column):
     run = folder_of(out, "class_maps", "three_classes")
     edited(run, 3, **{column: "0.125"})
     found = differences(out)
-    assert [(kind, place) for kind, place, _ in found] == [("scores", run.name)]
-    assert found[0][2].startswith(f"{column} of ")
-    assert "is 0.125" in found[0][2]
+    assert {(kind, place) for kind, place, _ in found} == {("scores", run.name)}
+    (text,) = [text for *_, text in found if text.startswith(f"{column} of ")]
+    assert "is 0.125" in text
 
 
 def test_lines_and_rules_that_result_json_does_not_have_are_named(out):

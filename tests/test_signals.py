@@ -10,6 +10,7 @@ from scipy.stats import entropy
 from tiny_runs import result_of, work
 
 from bench import plugins
+from bench.evenly import evenly
 from bench.pipeline import signals
 
 
@@ -81,9 +82,11 @@ def test_a_constant_map_is_not_mirrored(tmp_path, inline, tiny_file):
     assert "flip_agreement" not in result["signals"]["rules"]["fixed"]
 
 
-def test_at_most_a_hundred_images_from_first_to_last():
-    assert signals.spread(3).tolist() == [0, 1, 2]
-    assert signals.spread(0).tolist() == []
-    many = signals.spread(1038)
+def test_at_most_so_many_from_the_first_to_the_last():
+    assert evenly("abc", 3) == evenly("abc", 99) == ["a", "b", "c"]
+    assert evenly("abc", 1) == ["a"]
+    assert evenly([], 3) == evenly("abc", 0) == []
+    many = evenly(range(1038), signals.SPREAD)
     assert (len(many), many[0], many[-1]) == (100, 0, 1037)
     assert set(np.diff(many)) == {10, 11}
+    assert many == np.linspace(0, 1037, 100).round().tolist()

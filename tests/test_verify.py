@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from submitted import changed, contents, groups, ours, request, theirs, with_json, work
 
-from bench import plugins
+from bench import UsageError, plugins
 from bench.commands.cli import cli
 from bench.leaderboard.files import commands as cli_files
 from bench.leaderboard.files import identity, reproduce, sealed
@@ -27,6 +27,7 @@ from bench.pipeline import cell_process
 from bench.pipeline.cell import RESULT
 from bench.pipeline.plan import Planned, prepare
 from bench.pipeline.request import RunRequest
+from bench.protocol import PAPER
 from bench.results.columns import LEADERBOARD_COLUMNS
 from bench.runs.listing import Run, read_run
 
@@ -236,7 +237,7 @@ def test_recorded_settings_become_set_again() -> None:
     plugins.load_file(Path(__file__).parent / "plugins" / "tiny.py")
     result: dict[str, Any] = {
         "method": "tiny", "dataset": "tiny_shapes", "label": "mine",
-        "settings": {"lr": 1e-05, "classifier.weights": "w.pt", "names": ["a", "b"], "off": None, "labels": "shuffled"},
+        "settings": {"lr": 1e-05, "classifier.weights": "w.pt", "names": ["a", "b"], "off": None, "labels": "shuffled", "c": "C++"},
         "all_settings": {"lr": 1e-05, "classifier": {"weights": "0" * 64}, "names": ["a", "b"], "off": None},
         "dataset_settings": {"settings": {"accept": ["empty"]}},
     }  # fmt: skip
@@ -245,9 +246,22 @@ def test_recorded_settings_become_set_again() -> None:
         ("tiny", "lr", "1e-05"),
         ("tiny", "names", "a,b"),
         ("tiny", "off", "none"),
+        ("tiny", "c", "C++"),
         ("tiny_shapes", "label", "mine"),
     ]
     assert reproduce.files_of(result) == {"classifier.weights": "0" * 64}
+
+
+def test_what_was_accepted_of_the_data_is_accepted_again(
+    groups: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_run(next(groups[0].glob("*/centre_disc/r-*")))
+    run.result["dataset_settings"]["settings"]["accept"] = ["empty-mask"]
+    asked: list[RunRequest] = []
+    monkeypatch.setattr(reproduce, "plan", lambda request: asked.append(request) or [])
+    with pytest.raises(UsageError, match="would not be r-"):
+        reproduce.cell_of(run, RunRequest((), (), PAPER))
+    assert asked[0].accept == ("empty-mask",)
 
 
 def test_an_id_tells_the_rules_that_a_run_was_made_under(groups: tuple[Path, Path]) -> None:

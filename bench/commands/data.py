@@ -14,7 +14,7 @@ import click
 
 from bench import plugins
 from bench.commands.cache import cache
-from bench.commands.flags import flags
+from bench.commands.flags import flags, tell
 from bench.errors import DataError, UsageError
 from bench.faults import ACCEPTABLE, Fault
 
@@ -105,7 +105,7 @@ def path(name: str, root: Path | None, settings: tuple[str, ...], files: tuple[P
     found = _dataset(name, root, settings, files)
     if found.root is None:
         raise DataError(f"data set {name} is made by its own code; it has no folder")
-    click.echo(found.root)
+    tell({"path": str(found.root)}, str(found.root))
 
 
 def _dataset(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -26,6 +28,11 @@ def flags() -> Flags:
     found = context.find_root().ensure_object(Flags)
     assert isinstance(found, Flags)
     return found
+
+
+def tell(value: Mapping[str, Any], sentence: str) -> None:
+    """What a command has done, on standard output: a sentence, or with --json one document."""
+    click.echo(json.dumps(value, indent=1) if flags().json else sentence)
 
 
 def _flag(field: str, value: bool) -> Callable[[click.Context, click.Parameter, bool], None]:

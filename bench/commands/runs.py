@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.commands.clean import gc, rm
-from bench.commands.flags import flags
+from bench.commands.flags import flags, tell
 from bench.commands.which import OUT, RUN, UNDER
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def show(run: str, out: Path, output: Path | None, files: tuple[Path, ...], priv
     run_data.require_publishable(dataset, private)
     to = output or Path(f"{found.id}.png")
     contact_sheet.draw(found, dataset, rule, images, to)
-    click.echo(to)
+    tell({"sheet": str(to)}, str(to))
 
 
 @runs.command()
@@ -159,4 +159,4 @@ def export(run: str, out: Path, output: Path, what: str, form: str) -> None:
     found = find_run(run, out)
     with Reading(flags()) as reading:
         count = write(found.folder, output, what, form, reading)
-    click.echo(f"{count} files in {output}")
+    tell({"files": count, "folder": str(output)}, f"{count} files in {output}")

@@ -45,6 +45,11 @@ def data_roots(texts: Iterable[str], datasets: Names) -> dict[str | None, tuple[
     return found
 
 
+def named_roots(texts: Iterable[str]) -> dict[str | None, Path]:
+    """The folder of each data set, under None that of those not named, where any data set may be meant: of results that are at hand."""
+    return {name: path for name, (path, _) in data_roots(texts, tuple(plugins.names("datasets"))).items()}
+
+
 def table_origins(request: RunRequest, settings: Iterable[str], roots: Iterable[str]) -> Iterator[Origin]:
     """Where each setting and each data folder of a request comes from."""
     for (owner, key, text), origin in settings_of(settings, request.methods, request.datasets):
@@ -90,6 +95,8 @@ def _setting(text: str, run: Names) -> Setting:
 def _root(text: str, datasets: Names) -> tuple[str | None, Path]:
     """`[D=]PATH`; a path with = in it counts as one unless a data set of this run is called like its start."""
     name, equals, path = text.partition("=")
+    if not text or (equals and name in datasets and not path):
+        raise UsageError(f"--data-root takes a folder, or DATASET=FOLDER, not {text!r}")
     if equals and name in datasets:
         return name, Path(path)
     if equals and name in plugins.names("datasets"):

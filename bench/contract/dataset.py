@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from bench.api import Dataset, Item, Pixels
 from bench.data.samples import LABELLED, Samples
 from bench.errors import DataError, PluginError
+from bench.evenly import evenly
 from bench.faults import KINDS
 from bench.files import ID_RULE, is_id
 from bench.protocol import PAPER, SPLITS
@@ -36,7 +36,7 @@ def check_dataset(dataset: Dataset, images: int = 5) -> None:
         raise PluginError(f"{dataset.name}: items('test') is empty; there is nothing to score on")
     _disjoint(dataset, splits)
     for split, items in splits.items():
-        for item in _spread(items, images):
+        for item in evenly(items, images):
             _picture(dataset, fresh, split, item)
         _files(dataset, split, len(items))
     strange = [fault.kind for fault in dataset.faults() if fault.kind not in KINDS]
@@ -96,12 +96,6 @@ def _disjoint(dataset: Dataset, splits: dict[str, list[Item]]) -> None:
                 )
         if len({item.id for item in items}) < len(items):
             raise PluginError(f"{dataset.name}: items('{split}') names an id twice")
-
-
-def _spread(items: Sequence[Item], count: int) -> list[Item]:
-    """Up to `count` items from the first to the last."""
-    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[number] for number in chosen]
 
 
 def _picture(dataset: Dataset, fresh: Dataset, split: str, item: Item) -> None:

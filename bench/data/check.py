@@ -17,6 +17,7 @@ from bench.duplicates import ABOVE, pairs, thumbnail
 from bench.errors import DataError
 from bench.faults import KINDS, Fault
 from bench.protocol import SPLITS
+from bench.thresholds import IGNORED
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how many are done, of how many."""
@@ -106,7 +107,7 @@ def _misfit(dataset: Dataset, item: Item, picture: Pixels, mask: Pixels) -> Iter
     if mask.shape != picture.shape[1:]:
         text = f"the mask of {item.id} has {mask.shape[1]} x {mask.shape[0]} pixels and its image {picture.shape[2]} x {picture.shape[1]}"
         yield Fault("mask-size", item.id, f"{text}; replace the one that was resized")
-    known = [*range(len(dataset.task.foreground) + 1), 255]
+    known = [*range(len(dataset.task.foreground) + 1), IGNORED]
     strange = np.setdiff1d(np.unique(mask), known)
     if len(strange):
         text = f"the mask of {item.id} has the value {strange[0]}; it takes {', '.join(map(str, known))}"

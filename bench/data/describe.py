@@ -13,6 +13,7 @@ from bench.api import Dataset, Item, Pixels
 from bench.data.check import Progress
 from bench.metrics import dice
 from bench.protocol import SPLITS
+from bench.thresholds import IGNORED
 
 NEARLY_ALL = 0.9
 
@@ -63,7 +64,7 @@ def _measure(dataset: Dataset, item: Item) -> tuple[tuple[int, int], tuple[int, 
 
 def _pixels(mask: Pixels) -> tuple[int, int]:
     background = int((mask == 0).sum())
-    return mask.size - background - int((mask == 255).sum()), background
+    return mask.size - background - int((mask == IGNORED).sum()), background
 
 
 def _labels(dataset: Dataset, items: Sequence[Item]) -> dict[str, int]:

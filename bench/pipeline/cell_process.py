@@ -16,6 +16,7 @@ from bench.device import pick, settle
 from bench.errors import BenchError
 from bench.pipeline.cell import RESULT, Cell, describe
 from bench.pipeline.confine import die_with_parent
+from bench.pipeline.mapfile import MAPS
 from bench.pipeline.rows import rows_of
 from bench.pipeline.summary import summary_of, write_history
 from bench.pipeline.workbench import Report, Workbench
@@ -99,7 +100,7 @@ def keep_predictions(folder: Path, maps: Mapping[str, Artifact]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, artifact in maps.items():
-        source, target = artifact.folder / "maps.npy", folder / f"{name}.npy"
+        source, target = artifact.folder / MAPS, folder / f"{name}.npy"
         try:
             target.hardlink_to(source)
         except OSError:

@@ -198,11 +198,10 @@ def needed(method: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if isinstance(value, Method)}
 
 
-def check_maps(name: str, made: Any, count: int, foregrounds: int) -> Any:
-    """Maps as the contract wants them, (B, K, h, w) float in [0, 1]; PluginError says what was expected and what came."""
+def check_maps(name: str, made: Any, count: int, foregrounds: int) -> None:
+    """PluginError where maps are not as the contract wants them, (B, K, h, w) float in [0, 1]: what was expected and what came."""
     for fault in map_faults(made, count, foregrounds).values():
         raise PluginError(f"maps() of {name} must return ({count}, {foregrounds}, h, w) floats in [0, 1]; {fault}")
-    return made
 
 
 def map_faults(made: Any, count: int, foregrounds: int) -> dict[str, str]:

@@ -81,7 +81,7 @@ def _weak_rows(bench: Workbench, method: Method | GivenMaps, outcome: Outcome) -
     training = [] if method.constant else [rule for rule in scored.rules if rule.trains]
     sources = [make(split) for split in bench.sources] if training else []
     targets = {rule.name: _targets(bench, sources, rule, scored.splits) for rule in training}
-    if fitted and "test" in made and not method.constant:
+    if fitted and any("test" in rule.cuts for rule in training):
         outcome.mirrored = stages.mirrored_maps(bench, fitted, "test")
     bench.close()  # the method has made all of its maps
     for rule in scored.rules:

@@ -48,11 +48,6 @@ def agreement(ones: Pixels, others: Pixels) -> float | None:
     return fmean(scores) if scores else None
 
 
-def spread(images: int) -> npt.NDArray[np.intp]:
-    """The numbers of at most `SPREAD` images, as far apart as they can be."""
-    return np.unique(np.linspace(0, images - 1, min(images, SPREAD)).round().astype(np.intp))
-
-
 def held_out_accuracy(history: Path) -> float | None:
     """The last held-out accuracy in the learning curves of a fit (epoch, name, value); None where the method logs none."""
     if not history.exists():

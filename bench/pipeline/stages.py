@@ -13,21 +13,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.api import GivenMaps, MaskMethod, Method, Pixels
+from bench.api import GivenMaps, MaskMethod, Method
 from bench.data import pictures
 from bench.data.samples import LABELLED, file_digests, identity
 from bench.device import Meter
-from bench.metrics import dice
+from bench.evenly import evenly
+from bench.metrics import mean_dice
 from bench.pipeline import mapfile, segmenter
 from bench.pipeline.keys import REVISIONS, code_of, fit_settings, maps_settings, segmenter_settings
 from bench.pipeline.mapfile import MAPS
 from bench.pipeline.method_process import NET, needed, seed_everything
-from bench.pipeline.signals import spread
+from bench.pipeline.signals import SPREAD
 from bench.pipeline.workbench import Workbench
 from bench.plugins import describe
 from bench.resizing import resize
 from bench.store import Artifact, MaskUse, Record, write_array, write_file
-from bench.thresholds import IGNORED, Cut
+from bench.thresholds import Cut
 from bench.training import CHECKPOINT, Training, save_network
 from bench.view import TARGETS, Joined, View
 
@@ -108,9 +109,9 @@ def maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
 
 
 def mirrored_maps(bench: Workbench, fitted: Artifact, split: str) -> Artifact:
-    """Maps of a hundred images of a split, made of their mirror images and mirrored back. No row rests on them: they cost none anything."""
+    """Maps of a hundred images of a split, made of their mirror images and mirrored back. The run pays for them, no row does."""
     view = bench.view(split)
-    images = spread(len(bench.samples[split])).tolist()
+    images = evenly(range(len(bench.samples[split])), SPREAD)
     inputs = {
         "revision": REVISIONS["maps"],
         "fit": fitted.name,
@@ -220,22 +221,11 @@ def mask_targets(bench: Workbench) -> Artifact:
             made = worker.scratch / TARGETS
             cost = worker.ask(do="targets", masks=str(masks.folder / TARGETS), to=str(made))
             made.replace(folder / TARGETS)
-        facts = {"dice": likeness(np.load(folder / TARGETS), np.load(masks.folder / TARGETS))}
+        facts = {"dice": mean_dice(np.load(folder / TARGETS), np.load(masks.folder / TARGETS))}
         use = MaskUse("masks", len(numbers), "training")
         return Record(masks=(use,), confined=worker.confined, facts=facts, **cost)
 
     return bench.keep(bench.store.make("targets", inputs, work))
-
-
-def likeness(made: Pixels, true: Pixels) -> float:
-    """Mean Dice of made masks (N, H, W) against the true ones, over each foreground in each mask that shows it; 1 where none does."""
-    known = true != IGNORED
-    scores = [
-        dice(*((pair & known).sum((1, 2)) for pair in (a & b, a & ~b, ~a & b)))
-        for value in np.unique(true[known & (true > 0)])
-        for a, b in ((made == value, true == value),)
-    ]
-    return float(np.nanmean(np.concatenate(scores))) if scores else 1.0
 
 
 def changes_targets(method: MaskMethod) -> bool:

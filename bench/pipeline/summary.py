@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.api import HELD_OUT
+from bench.evenly import evenly
 from bench.metrics import average_precision
 from bench.pipeline import ledger, mapfile, signals
 from bench.pipeline.mapfile import Stored
@@ -63,7 +65,7 @@ def signals_of(bench: Workbench, outcome: Outcome) -> dict[str, Any]:
     accuracies = [signals.held_out_accuracy(a.folder / HISTORY) for a in bench.used.values()]
     return {
         "map_entropy": signals.map_entropy(init),
-        "heldout_accuracy": next((accuracy for accuracy in reversed(accuracies) if accuracy is not None), None),
+        HELD_OUT: next((accuracy for accuracy in reversed(accuracies) if accuracy is not None), None),
         "rules": of_rules,
     }
 
@@ -75,7 +77,7 @@ def _signals_of_rule(bench: Workbench, outcome: Outcome, rule: Rule, init: Store
     found: dict[str, float | None] = {"foreground_share": signals.foreground_share(masks)}
     if outcome.mirrored:
         mirrored = mapfile.proxies(mapfile.open_maps(outcome.mirrored.folder), cut, size)
-        found["flip_agreement"] = signals.agreement(mirrored, masks[signals.spread(len(masks))])
+        found["flip_agreement"] = signals.agreement(mirrored, masks[evenly(range(len(masks)), signals.SPREAD)])
     if made := outcome.maps.get(f"unet-{rule.name}-test"):
         predicted = mapfile.proxies(mapfile.open_maps(made.folder), half(bench), size)
         found["agreement"] = signals.agreement(predicted, masks)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import DataError
-from bench.results.columns import LEADERBOARD_COLUMNS, ROLES, RULES, STAGES, Row, settings_text
+from bench.results.columns import LEADERBOARD_COLUMNS, RANKED_RULE, ROLES, RULES, STAGES, Row, settings_text
 from bench.results.csv_files import read_scores, write_rows
 from bench.results.seed_scores import by_stage, numbers, per_image
 from bench.results.verdicts import Cell, Scored, judge
@@ -221,4 +221,4 @@ def _ranked(row: Row) -> bool:
     """Ranked are methods that used no mask, under the label-free rule, with enough seeds."""
     clean = row["masks_train"] == 0 and row["masks_tune"] == 0
     scored = row["seeds"] >= RANKED_SEEDS and row["test_unet"] is not None
-    return bool(row["role"] == "method" and row["rule"] == "otsu" and clean and scored)
+    return bool(row["role"] == "method" and row["rule"] == RANKED_RULE and clean and scored)

@@ -29,18 +29,26 @@ LEADERBOARD_COLUMNS = (
 )
 ROLES = ("method", "floor", "control", "full")
 RULES = ("fixed", "otsu", "val", "oracle", "")
+RANKED_RULE = "otsu"
+"""Letters and ranks are of the rule that takes no label and no mask."""
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Settings that differ from their defaults as one cell: `k=3,lr=0.001`; dotted where a method lies inside a method."""
-    return ",".join(f"{key}={_setting(value)}" for key, value in sorted(_flat(settings).items()))
+    return ",".join(f"{key}={_setting(value)}" for key, value in sorted(flat(settings).items()))
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def method_title(row: Row) -> str:
+    """A method with its settings, as in texts: `dcml_attention (map_norm=minmax)`."""
+    return f"{row['method']} ({row['settings']})" if row["settings"] else str(row["method"])
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of a method inside a method under dotted names."""
+    found: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
 
 
 def _setting(value: Any) -> str:

@@ -63,11 +63,11 @@ def read_scores(path: Path) -> DataFrame:
             frame[column] = frame[column].str.removeprefix("'")  # of what a spreadsheet would take for a formula
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete its folder and run again") from error
-    return frame.assign(**_later(frame))
+    return frame.assign(**later(frame))
 
 
-def _later(frame: DataFrame) -> Row:
-    """The columns that a file lacks: whether the foreground is there, the share of pixels that is taken for it; no distances."""
+def later(frame: DataFrame) -> Row:
+    """Those of `LATER` that a table lacks: whether the foreground is there, the share of pixels that is taken for it; no distances."""
     if all(name in frame for name in LATER):
         return {}
     shown = frame["tp"] + frame["fn"]

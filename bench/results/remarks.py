@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.results.columns import Row
+from bench.results.columns import Row, method_title
 from bench.statistics.pairs import NOT_ENOUGH
 from bench.statistics.row_scores import MIN_CLUSTERS, MIN_SEEDS
 
@@ -69,8 +69,7 @@ def _blocks(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     for row in rows:
         version = (row["label"], row["fingerprint"])
         if row["ranked"] and versions.setdefault(row["dataset"], version) == version:
-            name = f"{row['method']} ({row['settings']})" if row["settings"] else str(row["method"])
-            found.setdefault(row["dataset"], {})[name] = row["test_unet"]
+            found.setdefault(row["dataset"], {})[method_title(row)] = row["test_unet"]
     return found
 
 

@@ -16,6 +16,7 @@ from bench.api import Dataset, Item, Pixels
 from bench.data.door import truth
 from bench.data.pictures import open_image
 from bench.errors import UsageError
+from bench.evenly import evenly
 from bench.pipeline.mapfile import as_floats
 from bench.resizing import resize
 from bench.results.columns import settings_text
@@ -48,7 +49,7 @@ def draw(run: Run, dataset: Dataset, rule: str | None, images: int, to: Path) ->
     items = same_images(dataset, run)
     frame = read_scores(run.folder / "scores.csv")
     frame = frame[(frame["split"] == TEST) & (frame["rule"] == rule)]
-    rows = spread(order(frame, items), images)
+    rows = evenly(order(frame, items), images)
     stages = {stage: maps for stage in ("init", "unet") if (maps := _maps(run, stage, rule)) is not None}
     lines = [strip(_caption(row), _tiles(row, dataset, frame, stages, rule)) for row in rows]
     parts = [
@@ -82,12 +83,6 @@ def order(frame: DataFrame, items: Sequence[Item]) -> list[Row]:
         return rows
     scored = [row for row in rows if not np.isnan(last.get(row.item.id, np.nan))]
     return sorted(scored, key=lambda row: (last[row.item.id], row.number))
-
-
-def spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """`count` of them, evenly, the first and the last among them."""
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    return [rows[place] for place in places]
 
 
 def cut(maps: Maps, size: tuple[int, int], thresholds: Sequence[float], stretched: bool) -> Pixels:

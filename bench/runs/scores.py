@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from bench.errors import DataError
 from bench.metrics import counts, dice
-from bench.results.csv_files import read_scores
+from bench.results.columns import LATER
+from bench.results.csv_files import later, read_scores
 from bench.runs.listing import ARTIFACTS, Run, inputs_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def faults(run: Run) -> Iterator[str]:
         return
     yield from _against_result(frame, run)
     yield from _compare(frame, "dice", dice(*(frame[name] for name in COUNTS[:3])), "its own tp, fp and fn give")
+    derived = later(frame.drop(columns=list(LATER)))
+    drawn = frame["tp"].notna()  # where no mask was drawn, the labels say what is present
+    for column in ("present", "foreground_share"):
+        yield from _compare(frame[drawn], column, derived[column][drawn].to_numpy(), "its own counts give")
     for each in counted(run):
         yield from _against_counts(frame, each)
 

@@ -1,4 +1,4 @@
-"""Intervals for statistics that are no mean over images (pooled Dice, AP, macro): clusters and seeds are drawn again and again."""
+"""Intervals for statistics that are no mean over images (pooled Dice, macro): clusters and seeds are drawn again and again."""
 
 from __future__ import annotations
 
@@ -114,15 +114,3 @@ def macro(values: Floats, groups: npt.ArrayLike) -> Weighted:
         return np.asarray(means.sum(0) / (sizes > 0).sum(1)[:, None], np.float64)
 
     return of
-
-
-def pooled_ap(counts: Floats) -> Weighted:
-    """Average precision of the pixels of all images together: counts (S, n, 2, K) of background and foreground in K bins of score."""
-
-    def of_seed(weights: Floats, of_images: Floats) -> Floats:
-        bins = (weights @ of_images.reshape(len(of_images), -1)).reshape(len(weights), 2, -1)[:, :, ::-1]
-        false, true = np.moveaxis(bins.cumsum(2), 1, 0)  # (B, K), from the highest score on
-        precision = true / np.maximum(true + false, 1)
-        return np.asarray((bins[:, 1] * precision).sum(1) / true[:, -1], np.float64)
-
-    return lambda weights: np.stack([of_seed(weights, of_images) for of_images in counts], 1)

@@ -10,27 +10,31 @@ import numpy as np
 from bench.data.door import Door
 from bench.data.samples import Samples
 from bench.errors import DataError
+from bench.metrics import mean_dice
 from bench.pipeline.cell import RESULT, read_result
 from bench.pipeline.plan import Planned
-from bench.pipeline.stages import likeness
-from bench.store import MANIFEST, Artifact, MaskUse, Record, Store
+from bench.store import MANIFEST, Artifact, MaskUse, Record, Store, file_digest
 from bench.view import TARGETS
 
 
 def targets_dice(planned: Planned, rule: str) -> Artifact:
     """The measurement for a finished cell that trained on the images of the split `masks`, as an artifact: `facts["dice"]`, 0 to 1.
 
-    The mean over all objects, as `degraded_masks` counts it. Its masks stand in the artifact's record as masks of evaluation.
+    The mean over all objects (`metrics.mean_dice`). Its masks stand in the artifact's record as masks of evaluation.
     """
     cell = planned.cell
     door = Door(Samples(cell.dataset, cell.protocol))
     numbers = range(len(door.samples["masks"]))
     targets = targets_of(planned, rule)
-    inputs = {"targets": targets.name, "masks": door.key("masks", numbers, cell.protocol.size)}
+    inputs = {
+        "targets": targets.name,
+        "content": file_digest(targets / TARGETS),  # made anew they may differ under the same name
+        "masks": door.key("masks", numbers, cell.protocol.size),
+    }
 
     def work(folder: Path) -> Record:
         true = np.load(door.masks("masks", numbers, cell.protocol.size).folder / TARGETS)
-        dice = likeness(np.load(targets / TARGETS), true)
+        dice = mean_dice(np.load(targets / TARGETS), true)
         return Record(masks=(MaskUse("masks", len(numbers), "evaluation"),), facts={"dice": dice})
 
     return Store(cell.out / "artifacts").make("scores", inputs, work)

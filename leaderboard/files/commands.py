@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import plugins
-from bench.commands.flags import flags
-from bench.commands.settings import data_roots, settings_of
+from bench.commands.flags import flags, tell
+from bench.commands.settings import named_roots, settings_of
 
 if TYPE_CHECKING:
     from bench.leaderboard.files.findings import Finding
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from bench.results.columns import Row
 
 DIFFERS = 6
+POINTS = 0.5
+"""Dice points (hundredths) that each of the four Dice of each seed may lie apart. On the machine and with the versions of the submission
+the difference is 0; other devices and versions sum in another order, and training amplifies that."""
 FILE = click.argument("file", type=click.Path(path_type=Path))
 ROOTS = click.option(
     "--data-root", "roots", multiple=True, metavar="[D=]PATH", help="Folder of the data (of data set D)."
@@ -70,8 +72,8 @@ def submit(
 
     _load(files)
     wanted = [name for text in methods for name in text.split(",") if name]
-    rows = pack(runs, to, wanted, _sizes(_roots(roots)) if compact else None)
-    _tell(
+    rows = pack(runs, to, wanted, _sizes(named_roots(roots)) if compact else None)
+    tell(
         {"file": str(to), "rows": len(rows), "bytes": to.stat().st_size},
         f"wrote {len(rows)} rows with their predictions to {to}",
     )
@@ -95,7 +97,7 @@ def verify(file: Path, roots: tuple[str, ...], files: tuple[Path, ...], to: Path
 
     _load(files)
     with Reading(flags()) as reading:
-        done = recompute(file, _roots(roots), reading)
+        done = recompute(file, named_roots(roots), reading)
     return _answer(done.rows, done.findings, to, done.left_out)
 
 
@@ -104,7 +106,7 @@ def verify(file: Path, roots: tuple[str, ...], files: tuple[Path, ...], to: Path
 @click.option("--rows", "wanted", multiple=True, metavar="M[:RULE][,...]", help="Only these rows. [default: all]")
 @click.option(
     "--tolerance",
-    default=0.5,
+    default=POINTS,
     show_default=True,
     type=click.FloatRange(0),
     metavar="POINTS",
@@ -151,7 +153,15 @@ def reproduce(
     names = tuple(plugins.names("methods")), tuple(plugins.names("datasets"))
     given = tuple(setting for setting, _ in settings_of(settings, *names))
     asked = RunRequest(
-        (), (), PAPER, settings=given, data_roots=_roots(roots), out=out, device=device, plugins=files, **vars(flags())
+        (),
+        (),
+        PAPER,
+        settings=given,
+        data_roots=named_roots(roots),
+        out=out,
+        device=device,
+        plugins=files,
+        **vars(flags()),
     )
     rows = [name for text in wanted for name in text.split(",") if name]
     done = train(file, rows, asked, tolerance, _work)
@@ -177,7 +187,7 @@ def merge(files: tuple[Path, ...], to: Path) -> None:
     _write(to, merged.rows)
     for sentence in merged.notes:
         click.echo(sentence, err=True)
-    _tell({"file": str(to), "rows": len(merged.rows), "notes": merged.notes}, f"wrote {len(merged.rows)} rows to {to}")
+    tell({"file": str(to), "rows": len(merged.rows), "notes": merged.notes}, f"wrote {len(merged.rows)} rows to {to}")
 
 
 @click.command()
@@ -207,7 +217,7 @@ def check(folder: Path) -> int:
         if found.differs
         else f"{found.rows} rows, as they should be"
     )
-    _tell(told, f"{found.submissions} submissions, {verdict}")
+    tell(told, f"{found.submissions} submissions, {verdict}")
     return DIFFERS if found.differs else 0
 
 
@@ -218,10 +228,6 @@ FILE_COMMANDS: tuple[click.Command, ...] = (submit, verify, reproduce, merge, ch
 def _load(files: Iterable[Path]) -> None:
     for file in files:
         plugins.load_file(file)
-
-
-def _roots(texts: tuple[str, ...]) -> dict[str | None, Path]:
-    return {name: path for name, (path, _) in data_roots(texts, tuple(plugins.names("datasets"))).items()}
 
 
 def _sizes(roots: Mapping[str | None, Path]) -> Any:
@@ -262,7 +268,7 @@ def _answer(rows: list[Row], findings: Sequence[Finding], to: Path | None, notes
             _write(to, rows)
     told = {"rows": rows, "differences": [one._asdict() for one in findings], "notes": list(notes)}
     kind = rows[0]["kind"] if rows else "nothing"
-    _tell(told, f"{len(findings)} differences" if findings else f"{len(rows)} rows {kind}")
+    tell(told, f"{len(findings)} differences" if findings else f"{len(rows)} rows {kind}")
     return DIFFERS if findings else 0
 
 
@@ -271,10 +277,6 @@ def _write(to: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     from bench.results.csv_files import write_rows
 
     write_rows(to, LEADERBOARD_COLUMNS, rows)
-
-
-def _tell(value: Mapping[str, Any], sentence: str) -> None:
-    click.echo(json.dumps(value, indent=1) if flags().json else sentence)
 
 
 def _show_rows(rows: Sequence[Row]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import plugins
+from bench.commands.config import text
 from bench.errors import UsageError
 from bench.leaderboard.files import sealed
 from bench.leaderboard.files.findings import Finding, refuse
@@ -18,14 +19,10 @@ from bench.leaderboard.files.inspect_runs import SCORES, inspect, row_name
 from bench.near import did_you_mean
 from bench.pipeline.plan import Planned, plan
 from bench.pipeline.request import RunRequest, Setting
-from bench.results.columns import STAGES, Row, settings_text
+from bench.results.columns import STAGES, Row, flat
 from bench.results.csv_files import read_scores
 from bench.results.seed_scores import by_stage, numbers, per_image
 from bench.runs.listing import Run, read_run
-
-POINTS = 0.5
-"""The tolerance unless told: Dice points (hundredths) that each of the four Dice of each seed may lie apart. On the machine and with the
-versions of the submission the difference is 0; other devices and versions sum in another order, and training amplifies that."""
 
 Work = Callable[[Sequence[Planned], RunRequest], None]
 """Works out cells that are not finished."""
@@ -86,6 +83,7 @@ def cell_of(run: Run, asked: RunRequest) -> Planned:
         datasets=(result["dataset"],),
         protocol=rules,
         seeds=(result["seed"],),
+        accept=tuple(result["dataset_settings"]["settings"].get("accept", ())),
         settings=(*settings_of(result), *asked.settings),
     )
     planned = next((p for p in plan(request) if p.folder.name == run.id), None)
@@ -103,10 +101,10 @@ def settings_of(result: Mapping[str, Any]) -> Iterator[Setting]:
     """The recorded settings as `--set` takes them; those of a data set too. Files are named by whoever reproduces."""
     for key, value in result["settings"].items():
         if key not in CONTROLS and key not in files_of(result):
-            yield result["method"], key, settings_text({"": value}).removeprefix("=").replace("+", ",")
+            yield result["method"], key, text(value)
     for key, value in result["dataset_settings"]["settings"].items():
         if key in plugins.load("datasets", result["dataset"]).model_fields and key != "accept":
-            yield result["dataset"], key, settings_text({"": value}).removeprefix("=").replace("+", ",")
+            yield result["dataset"], key, text(value)
     if result["label"]:
         yield result["dataset"], "label", result["label"]
 
@@ -115,16 +113,9 @@ def files_of(result: Mapping[str, Any]) -> dict[str, str]:
     """The settings that are files, with the hashes of their content."""
     return {
         key: value
-        for key, value in _flat(result["all_settings"]).items()
+        for key, value in flat(result["all_settings"]).items()
         if key in result["settings"] and isinstance(value, str) and re.fullmatch(r"[0-9a-f]{12}|[0-9a-f]{64}", value)
     }
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
 
 
 def compare_run(run: Run, cell: Planned, rows: Sequence[Row]) -> Iterator[tuple[Finding, float]]:

@@ -34,8 +34,6 @@ MEMBER = re.compile(
 MOST = {".json": 16 << 20, ".csv": 512 << 20, ".npy": 16 << 30}
 """Bytes of one member, by its ending."""
 MOST_MEMBERS, MOST_BYTES = 100_000, 256 << 30
-MOST_SIDE = 4096
-"""Pixels of a map's side."""
 CHUNK = 1 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, NotImplementedError)
 _STRANGE = (OSError, RuntimeError, ValueError, LookupError, UnicodeError, OverflowError)

@@ -115,8 +115,7 @@ def _decisions(
 
 def _csv(rows: Sequence[Row]) -> bytes:
     file = io.StringIO()
-    flags = [{**row, "kind": "measured"} for row in rows]
-    print_rows(file, LEADERBOARD_COLUMNS, flags)
+    print_rows(file, LEADERBOARD_COLUMNS, rows)
     return file.getvalue().encode()
 
 

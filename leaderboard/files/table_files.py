@@ -17,8 +17,6 @@ from bench.leaderboard.files.schema import LeaderboardRow, ScoreLine
 from bench.results.columns import LATER, LEADERBOARD_COLUMNS, SCORES_COLUMNS, Row
 from bench.results.csv_files import FORMULA
 
-FIELD = 131_072
-"""Characters of a cell that are read at all."""
 OPTIONAL = {"leaderboard.csv": LEADERBOARD_COLUMNS[LEADERBOARD_COLUMNS.index("run_ids") + 1 :], "scores.csv": LATER}
 """Columns that an older file lacks: its rows are without them."""
 

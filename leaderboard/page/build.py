@@ -15,7 +15,7 @@ from typing import Any
 from bench.leaderboard.page import figures
 from bench.leaderboard.page.details import details, packed, points_for
 from bench.leaderboard.page.gathered import Table, gather
-from bench.leaderboard.page.opened import DataSets, Opened, Roots, publishable
+from bench.leaderboard.page.opened import DataSets, Opened, publishable
 from bench.leaderboard.page.rows import Shown, shown
 from bench.leaderboard.page.strips import Strips
 from bench.leaderboard.page.svg import svg
@@ -32,12 +32,7 @@ class Options:
 
     private: bool = False
     images: int = 16
-    roots: Roots = field(default_factory=Roots)
-
-    @classmethod
-    def of(cls, private: Any = False, images: Any = 16, roots: Any = ()) -> Options:
-        """Of the options of the command line."""
-        return cls(bool(private), int(images), Roots.of(roots))
+    roots: Mapping[str | None, Path] = field(default_factory=dict)
 
 
 def write_page(runs: Path, folder: Path, options: Options) -> list[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bench.commands.flags import flags
+from bench.commands.flags import flags, tell
+from bench.commands.settings import named_roots
 from bench.leaderboard.table.rows import RUNS
 
 FIGURES = ("letters", "floors", "thresholds", "cost", "break-even", "labels", "attribution")
@@ -31,7 +32,9 @@ FIGURES = ("letters", "floors", "thresholds", "cost", "break-even", "labels", "a
 @click.option(
     "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A loose plugin file."
 )
-def build(runs: Path, output: Path, files: tuple[Path, ...], **how: object) -> None:
+def build(
+    runs: Path, output: Path, private: bool, images: int, roots: tuple[str, ...], files: tuple[Path, ...]
+) -> None:
     """Write one page of all finished runs: tables, figures, sections for each method, and a gallery. It opens from the disk.
 
     \b
@@ -43,11 +46,11 @@ def build(runs: Path, output: Path, files: tuple[Path, ...], **how: object) -> N
 
     for file in files:
         plugins.load_file(file)
-    remarks = write_page(runs, output, Options.of(**how))
+    remarks = write_page(runs, output, Options(private, images, named_roots(roots)))
     for remark in remarks:
         if not flags().quiet:
             click.echo(remark, err=True)
-    click.echo(output / "index.html")
+    tell({"page": str(output / "index.html"), "remarks": remarks}, str(output / "index.html"))
 
 
 @click.command()
@@ -72,7 +75,7 @@ def figure(name: str, runs: Path, output: Path, dataset: str | None, protocol: s
     from bench.leaderboard.page.gathered import gather
 
     figures.save(figures.one(name, gather(runs), dataset, protocol), output)
-    click.echo(output)
+    tell({"figure": str(output)}, str(output))
 
 
 PAGE_COMMANDS = (build, figure)

@@ -20,7 +20,6 @@ FIGURES: dict[str, tuple[Callable[[Table, Sequence[Table]], Figure | None], str]
     "attribution": (lambda table, _: figures_attribution.attribution(table), "what `bench attribution` has worked out"),
 }  # fmt: skip
 """By name: what draws it (None where a table has not what it shows), and what it takes."""
-NAMES = tuple(FIGURES)
 
 
 def every(table: Table, tables: Sequence[Table]) -> Iterator[tuple[str, Figure]]:

@@ -17,6 +17,7 @@ from PIL import Image
 from bench.api import Item, Pixels
 from bench.data.door import truth
 from bench.data.pictures import open_image
+from bench.evenly import evenly
 from bench.leaderboard.page.gathered import Table
 from bench.leaderboard.page.opened import Opened
 from bench.leaderboard.page.strips import SIDE, Strips
@@ -38,7 +39,7 @@ def gallery(table: Table, opened: Opened, count: int, strips: Strips) -> dict[st
     rows = [one for one in _first_ranked(table) if _maps_of(table, one)][:MOST_ROWS]
     if not rows or not count:
         return None
-    chosen = spread(ordered(rows, opened.items), count)
+    chosen = evenly(ordered(rows, opened.items), count)
     pictures = [_small(open_image(opened.dataset, opened.items[n])) for n in chosen]
     sizes = [(picture.height, picture.width) for picture in pictures]
     truths = [
@@ -62,12 +63,6 @@ def ordered(rows: Sequence[Scored], items: Sequence[Item]) -> list[int]:
     means = dict(zip(map(str, frames[0].index), np.mean([frame["dice"] for frame in frames], 0).tolist(), strict=True))
     scored = [(means[item.id], number) for number, item in enumerate(items) if item.id in means]
     return [number for _, number in sorted(scored)]
-
-
-def spread(numbers: Sequence[int], count: int) -> list[int]:
-    """`count` of them, evenly, the first and the last among them."""
-    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
-    return [numbers[place] for place in places]
 
 
 def levels(values: Map) -> Levels:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench import BenchError, UsageError, plugins
+from bench import BenchError, plugins
 from bench.api import Dataset, Item, Pixels
 from bench.leaderboard.page.gathered import Table
 from bench.runs.data import TEST, open_dataset, same_images
@@ -37,32 +37,11 @@ class Opened:
         return {"border": {id: name for id, name in border.items() if name}, "image class": labelled}
 
 
-@dataclass(frozen=True)
-class Roots:
-    """Folders of data: `--data-root PATH` for every data set, `--data-root isic=PATH` for one."""
-
-    by_name: Mapping[str, Path] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, given: Sequence[str]) -> Roots:
-        """Of the options."""
-        found: dict[str, Path] = {}
-        for text in given:
-            name, mark, place = text.rpartition("=")
-            if not place:
-                raise UsageError(f"--data-root takes a folder, or DATASET=FOLDER, not {text!r}")
-            found[name if mark else ""] = Path(place)
-        return cls(found)
-
-    def root(self, dataset: str) -> Path | None:
-        """The folder that was named for a data set."""
-        return self.by_name.get(dataset, self.by_name.get(""))
-
-
 class DataSets:
-    """The data sets of tables, each opened once. `private`: pictures are shown that may not be published."""
+    """The data sets of tables, each opened once. `private`: pictures are shown that may not be published; `roots`: folders of data, by the
+    data set's name, under None that of every other."""
 
-    def __init__(self, private: bool, roots: Roots) -> None:
+    def __init__(self, private: bool, roots: Mapping[str | None, Path]) -> None:
         self.private = private
         self.roots = roots
         self._opened: dict[str, Opened | str] = {}
@@ -81,7 +60,8 @@ class DataSets:
 
     def _open(self, run: Run, table: Table) -> Opened | str:
         try:
-            dataset = open_dataset(run, self.roots.root(str(run.result["dataset"])))
+            name = str(run.result["dataset"])
+            dataset = open_dataset(run, self.roots.get(name) or self.roots.get(None))
             return Opened(dataset, same_images(dataset, run), self.private or bool(dataset.publishable))
         except BenchError as error:
             return f"{table.title}: no pictures and no border strata, for {error}"

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bench.leaderboard.page.gathered import Table
-from bench.metrics import size_quartiles
+from bench.metrics import QUARTERS, size_quartiles
 from bench.results.csv_files import read_scores
 from bench.results.verdicts import Scored
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-QUARTERS = ("smallest quarter", "second quarter", "third quarter", "largest quarter")
 SOME = 2
 """Strata with one member only say what the row says."""
 

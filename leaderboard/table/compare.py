@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench import UsageError
 from bench.leaderboard.table.selectors import title
-from bench.metrics import size_quartiles
+from bench.metrics import QUARTERS, size_quartiles
 from bench.results.csv_files import read_scores
 from bench.results.seed_scores import by_stage, per_image
 from bench.results.verdicts import Scored
@@ -20,7 +20,6 @@ from bench.runs.sheets import dataset_title
 from bench.statistics.pairs import Comparison, pair
 from bench.statistics.row_scores import RowScores
 
-QUARTILES = ("smallest quarter", "second quarter", "third quarter", "largest quarter")
 Flags = npt.NDArray[np.bool_]
 
 
@@ -121,7 +120,7 @@ def _part(stratum: str, name: str, scores: Sequence[RowScores], clusters: Sequen
 def _sizes(a: Scored, stage: str) -> Mapping[str, Flags]:
     """Quarters of the images by the share of them that the object takes."""
     quarters = size_quartiles(a.frames[stage][0]["share"].to_numpy())
-    return {name: np.asarray(quarters == number) for number, name in enumerate(QUARTILES)}
+    return {name: np.asarray(quarters == number) for number, name in enumerate(QUARTERS)}
 
 
 def _classes(a: Scored, b: Scored, stage: str) -> Iterator[Part]:

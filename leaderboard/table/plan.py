@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench import DataError
 from bench.near import did_you_mean
-from bench.results.columns import Row
+from bench.results.columns import RANKED_RULE, Row, method_title
 from bench.results.verdicts import Scored
 from bench.statistics.over_floors import MARGIN
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BLOCK = re.compile(r"^```toml[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-RANKED_RULE = "otsu"
 Names = Annotated[list[str], Field(min_length=1)]
 
 
@@ -170,7 +169,7 @@ def _deviations(plan: AnalysisPlan, rows: Sequence[Scored]) -> Iterator[str]:
         yield from _of_method(name, plan, [s for s in rows if _named(name, s.row)])
     for scored in rows:
         if scored.row["ranked"] and not any(_named(name, scored.row) for name in plan.methods):
-            yield f"{_title(scored.row)} is ranked and no part of the family"
+            yield f"{method_title(scored.row)} is ranked and no part of the family"
 
 
 def _of_method(name: str, plan: AnalysisPlan, rows: Sequence[Scored]) -> Iterator[str]:
@@ -181,7 +180,7 @@ def _of_method(name: str, plan: AnalysisPlan, rows: Sequence[Scored]) -> Iterato
     for scored in under:
         seeds, row = (
             {int(result["seed"]) for result in scored.results},
-            f"{_title(scored.row)}, rule {scored.row['rule']}",
+            f"{method_title(scored.row)}, rule {scored.row['rule']}",
         )
         if missing := sorted(set(plan.seeds) - seeds):
             yield f"{row}, lacks seed {', '.join(map(str, missing))}"
@@ -191,8 +190,4 @@ def _of_method(name: str, plan: AnalysisPlan, rows: Sequence[Scored]) -> Iterato
 
 def _named(name: str, row: Row) -> bool:
     """A plan names a method alone (all of its settings), or as in tables with its settings: `dcml_attention (map_norm=minmax)`."""
-    return name in (row["method"], _title(row))
-
-
-def _title(row: Row) -> str:
-    return f"{row['method']} ({row['settings']})" if row["settings"] else str(row["method"])
+    return name in (row["method"], method_title(row))

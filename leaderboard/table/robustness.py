@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.metrics import size_quartiles
+from bench.results.columns import method_title
 from bench.results.verdicts import Scored
 from bench.runs.sheets import dataset_title, table_key
 from bench.statistics.families import rank
@@ -91,8 +92,7 @@ def _table(table: list[Scored]) -> Table:
 
 def method_name(scored: Scored) -> str:
     """A method with its settings."""
-    row = scored.row
-    return f"{row['method']} ({row['settings']})" if row["settings"] else str(row["method"])
+    return method_title(scored.row)
 
 
 def _sibling(ranked: Scored, table: Sequence[Scored]) -> Scored | None:

@@ -9,11 +9,11 @@ from itertools import groupby
 
 from bench import UsageError
 from bench.near import did_you_mean
+from bench.results.columns import RANKED_RULE
 from bench.results.verdicts import Cell, Scored
 from bench.runs.sheets import dataset_title, table_key
 
 RUN = re.compile(r"(r-[0-9a-f]+)(?::(\w*))?")
-RANKED_RULE = "otsu"
 
 
 def pairs_of(a: str, b: str, scored: Sequence[Scored]) -> list[tuple[Scored, Scored]]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.api import Pixels
+from bench.evenly import evenly
 from bench.pipeline import mapfile
-from bench.pipeline.signals import agreement, spread
-from bench.results.columns import Row
+from bench.pipeline.signals import SPREAD, agreement
+from bench.results.columns import RANKED_RULE, Row
 from bench.results.verdicts import Scored
 from bench.runs.sheets import dataset_title, table_key
 
@@ -92,12 +93,12 @@ def signals_of(scored: Sequence[Scored]) -> Signals:
     """The correlations of every table and of the ranked rule, otsu: of methods that used no mask, floors and controls left out."""
     tables = []
     for _, group in groupby(scored, key=lambda each: table_key(each.row)):
-        rows = [s for s in group if s.row["role"] == "method" and s.row["rule"] == "otsu" and _maskless(s.row)]
+        rows = [s for s in group if s.row["role"] == "method" and s.row["rule"] == RANKED_RULE and _maskless(s.row)]
         runs = [run for number, each in enumerate(rows) for run in _runs(number, each)]
         if names := list(dict.fromkeys(name for run in runs for name in run.signals)):
             row = rows[0].row
             title = f"{dataset_title(row)} · protocol {row['protocol']} v{row['protocol_version']}"
-            tables.append(Table(title, "otsu", tuple(_signal(name, runs) for name in names)))
+            tables.append(Table(title, RANKED_RULE, tuple(_signal(name, runs) for name in names)))
     return Signals(tuple(tables))
 
 
@@ -133,7 +134,7 @@ def _maps_of(result: Row) -> Path:
 
 def _cut_by_otsu(result: Row) -> Pixels:
     stored = np.load(_maps_of(result), mmap_mode="r")
-    return mapfile.proxies(stored[spread(len(stored))], None, result["rules"]["size"])
+    return mapfile.proxies(stored[evenly(range(len(stored)), SPREAD)], None, result["rules"]["size"])
 
 
 def _known(signals: Row, rule: str) -> Iterator[tuple[str, float]]:

@@ -219,7 +219,8 @@ class Pretrained(Method):
     )
 
     def notes(self) -> tuple[str, ...]:
-        return () if self.pretrained else ("from scratch, BatchNorm trains",)
+        unread = "; its file of weights is not read: pretrained=false" if self.weights else ""
+        return () if self.pretrained else (f"from scratch, BatchNorm trains{unread}",)
 
 
 class GivenMaps(Plugin):

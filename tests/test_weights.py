@@ -19,6 +19,8 @@ from torch import Tensor
 
 from bench.api import Pretrained
 from bench.errors import MachineError, UsageError
+from bench.methods.gradcam import GradCAM
+from bench.pipeline import keys
 from bench.weights import load_backbone, locate, read
 
 BACKBONE = "test_resnet"
@@ -202,3 +204,16 @@ def test_real_weights_tell_a_trained_network(shared_data: Path, tmp_path: Path) 
     net = load_backbone(some(file, backbone="resnet18"), 7)
     assert net.state_dict()["fc.weight"].shape[0] == 7
     assert float(net.state_dict()["bn1.running_var"].mean()) != 1
+
+
+def test_a_file_of_weights_that_is_not_read_is_no_setting_of_the_row(tmp_path: Path) -> None:
+    """`smoke` trains from scratch: a file that a user names beside it decides nothing, and the row says so."""
+    file = tmp_path / "net.safetensors"
+    file.write_bytes(b"weights")
+    used, unread = (GradCAM(pretrained=pretrained, weights=file) for pretrained in (True, False))
+    assert keys.shown(used) == {"weights": "net.safetensors"}
+    assert keys.shown(unread) == {"pretrained": False}
+    assert "weights" in keys.decisive(used)
+    assert keys.decisive(unread) == keys.decisive(GradCAM(pretrained=False))
+    assert unread.notes() == ("from scratch, BatchNorm trains; its file of weights is not read: pretrained=false",)
+    assert used.notes() == ()

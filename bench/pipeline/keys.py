@@ -29,9 +29,12 @@ def decisive(plugin: Plugin) -> dict[str, Any]:
             }  # what is fitted first is only a network to the outer one
         elif isinstance(value, Path):
             values[name] = content(value)
-    if isinstance(plugin, Pretrained) and not plugin.pretrained:
-        del values["weights"]
-    return values
+    return {name: value for name, value in values.items() if not _without_effect(plugin, name)}
+
+
+def _without_effect(plugin: Plugin, name: str) -> bool:
+    """The file of weights of a network that starts from scratch is not read."""
+    return name == "weights" and isinstance(plugin, Pretrained) and not plugin.pretrained
 
 
 def content(place: Path) -> str:
@@ -78,6 +81,8 @@ def shown(plugin: Plugin) -> dict[str, Any]:
     for name, field in type(plugin).model_fields.items():
         value = getattr(plugin, name)
         if name in ("root", "label") or value == field.get_default(call_default_factory=True):
+            continue
+        if _without_effect(plugin, name):
             continue
         if isinstance(value, Plugin):
             values |= {f"{name}.{inner}": v for inner, v in shown(value).items()}

@@ -346,3 +346,15 @@ def test_titles_of_sections_are_not_broken_within_a_word(tmp_path: Path) -> None
     finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="ours")
     finished(tmp_path, 0, both_stages(0.3, 0.4, 0.5, 0.6), method="otsu", role="floor")
     assert "floors" in [line.strip() for line in printed(results.collect(tmp_path))]
+
+
+def test_where_no_mask_shows_an_object_nothing_is_above_or_below_a_floor(tmp_path: Path) -> None:
+    """The images without the object are scored, on what is taken for it; a Dice they have not."""
+    absent = {"tp": 0, "fn": 0, "fp": 4, "tn": 12, "dice": None, "ap": None, "present": 0, "foreground_share": 0.25}
+    lines = [{**line, **absent} for line in both_stages(0.3, 0.4, 0.5, 0.6)]
+    finished(tmp_path, 0, lines, method="ours")
+    finished(tmp_path, 0, lines, method="otsu", role="floor", deterministic=True)
+    rows = results.collect(tmp_path)
+    assert [(row["test_unet"], row["over_floor"], row["floor_best"]) for row in rows] == [(None, None, None)] * 2
+    assert [row["false_positive_share"] for row in rows] == [0.25, 0.25]
+    assert "Over floor" not in text(rows)

@@ -144,7 +144,8 @@ def _row(
     flagged = [w["degenerate"] for r in results for w in r["rows"] if w["rule"] == rule and w.get("degenerate")]
     row |= {"degenerate": "; ".join(dict.fromkeys(flagged)), "failures": failures}
     row["ranked"] = _ranked(row)
-    frames = {stage: [seed[stage] for seed in images] for stage in STAGES if all(stage in seed for seed in images)}
+    shown = [stage for stage in STAGES if all(stage in seed and len(seed[stage]) for seed in images)]
+    frames = {stage: [seed[stage] for seed in images] for stage in shown}
     return Scored(row, {stage: _cell(row, results, stage, found) for stage, found in frames.items()}, frames, results)
 
 

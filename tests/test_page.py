@@ -276,6 +276,16 @@ def test_pictures_are_those_of_the_run(out):
         assert mine["unet_dice"][n] == round(100 * float(line["dice"].iloc[0]), 1)
 
 
+def test_a_truth_that_nobody_has_drawn_is_not_shown_as_empty(out):
+    text = page(out, Options(private=True, images=10))[0]
+    index = next(n for n, one in enumerate(gather(out)) if one.scored[0].row["dataset"] == "unmasked")
+    gallery = unpacked(text)[index]["gallery"]
+    dataset = plugins.instantiate(plugins.load("datasets", "unmasked"), {})
+    shows = {item.id for item in dataset.items("test") if any(dataset.task.shows[c] is not None for c in item.labels)}
+    assert 0 < len(shows) < len(gallery["tiles"])
+    assert {gallery["tiles"][n][0] for n in gallery["undrawn"]} == shows
+
+
 def test_pictures_that_may_not_be_shown_are_not(out):
     text, remarks = page(out, Options())
     publishable = [plugins.load("datasets", one.scored[0].row["dataset"]).publishable for one in gather(out)]

@@ -42,14 +42,13 @@ def gallery(table: Table, opened: Opened, count: int, strips: Strips) -> dict[st
     chosen = evenly(ordered(rows, opened.items), count)
     pictures = [_small(open_image(opened.dataset, opened.items[n])) for n in chosen]
     sizes = [(picture.height, picture.width) for picture in pictures]
-    truths = [
-        resize_nearest((truth(opened.dataset, opened.items[n]).mask > 0).astype(np.uint8), size)
-        for n, size in zip(chosen, sizes, strict=True)
-    ]
+    known = [truth(opened.dataset, opened.items[n]) for n in chosen]
+    truths = [resize_nearest((one.mask > 0).astype(np.uint8), size) for one, size in zip(known, sizes, strict=True)]
     return {
         "tiles": [[opened.items[n].id, w, h] for n, (h, w) in zip(chosen, sizes, strict=True)],
         "image": strips.add(pictures, "RGB", "JPEG"),
         "truth": strips.add([Image.fromarray(mask * np.uint8(255)) for mask in truths], "L", "PNG"),
+        "undrawn": [place for place, one in enumerate(known) if one.missing],
         "rows": [_row(table, one, opened.items, chosen, sizes, strips) for one in rows],
         "left_out": sum(bool(_maps_of(table, one)) for one in table.scored) - len(rows),
     }  # fmt: skip

@@ -308,9 +308,9 @@ def test_a_large_page_is_painted_and_sorted_at_once(opened, large):
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.now()")
     assert painted < 10_000 * SORTING
     took = page.evaluate("""() => [...document.querySelectorAll('#t0 thead button')].slice(0, 8).map((button) =>
-      Math.min(...[1, 2, 3].map(() => {
+      Math.min(...[1, 2, 3, 4, 5].map(() => {
         const start = performance.now(); button.click(); document.body.offsetHeight; return performance.now() - start; })))""")
-    assert max(took) < 1000 * SORTING, took  # of each column the best of three: a busy machine is no slow page
+    assert max(took) < 1000 * SORTING, took  # of each column the best of five: a busy machine is no slow page
     assert page.locator("#count").inner_text() == "2000 rows"
 
 
@@ -326,3 +326,22 @@ def test_light_and_dark_are_two_pages(opened, site, tmp_path):
     )
     assert light > 200
     assert dark < 60
+
+
+def test_the_gallery_says_which_truth_nobody_has_drawn(opened, out, tmp_path):
+    write_page(out, tmp_path, Options(private=True, images=10))
+    page = opened(tmp_path / "index.html")
+    number = page.evaluate(
+        "[...document.querySelectorAll('section.table')].findIndex(s => s.dataset.dataset === 'unmasked')"
+    )
+    gallery = page.locator(f"#t{number} .gallery")
+    if not gallery.evaluate("e => e.open"):
+        gallery.locator("summary").click()
+    gallery.locator("canvas").first.wait_for()
+    truths = gallery.locator("tbody td:nth-child(2)")
+    undrawn = [cell for cell in truths.all() if cell.text_content() == "truth: not drawn"]
+    assert 0 < len(undrawn) < truths.count()
+    assert not any(cell.locator("canvas").count() for cell in undrawn)
+    gallery.get_by_role("slider", name="Threshold").fill("128")
+    proxies = gallery.locator("tbody td:nth-child(4)").all_text_contents()
+    assert sum("≈" not in text for text in proxies) == len(undrawn)  # nothing to count against

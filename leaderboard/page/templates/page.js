@@ -270,7 +270,8 @@ function stages(strips, known, n, row, { level, look }) {
   const id = known.tiles[n][0], cells = [];
   if (row.init !== undefined) {
     const at = level ?? row.init_cut[n];
-    const dice = level === null ? percent(row.init_dice[n]) : `T ${(at / 256).toFixed(3)}, ≈ ${overlap(strips, known, n, row.init, at).toFixed(1)}`;
+    const counted = known.undrawn.includes(n) ? "" : `, ≈ ${overlap(strips, known, n, row.init, at).toFixed(1)}`;
+    const dice = level === null ? percent(row.init_dice[n]) : `T ${(at / 256).toFixed(3)}${counted}`;
     cells.push(figure(tile(strips, known, n, row.init, look), "", `map of ${row.name}, ${id}`));
     cells.push(figure(tile(strips, known, n, row.init, cut(at)), dice, `proxy of ${row.name}, ${id}, ${dice}`));
   }
@@ -286,7 +287,9 @@ function show(box, known, strips, state) {
   for (const n of ordered(known, state)) {
     const id = known.tiles[n][0];
     const image = figure(tile(strips, known, n, known.image), id, `image ${id}`);
-    const truth = figure(tile(strips, known, n, known.truth), state.layout === "paper" ? "truth" : "", `truth of ${id}`);
+    const truth = known.undrawn.includes(n)
+      ? make("td", {}, make("span", {}, "truth: not drawn"))
+      : figure(tile(strips, known, n, known.truth), state.layout === "paper" ? "truth" : "", `truth of ${id}`);
     if (state.layout === "paper") {
       const above = known.rows.map((row) => (row.init === undefined ? make("td") : figure(tile(strips, known, n, row.init, state.look), "", `map of ${row.name}, ${id}`)));
       const below = known.rows.map((row) => stages(strips, known, n, row, state).at(-1));

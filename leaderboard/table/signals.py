@@ -118,9 +118,11 @@ def _runs(number: int, scored: Scored) -> Iterator[_Run]:
 def seed_agreement(results: Sequence[Row]) -> dict[int, dict[str, float]]:
     """How a row's maps agree with those of its other seeds: mean Dice of the masks that Otsu's rule cuts, on a hundred test images.
 
-    By the place of the seed; without those whose maps are not at hand (of results that were submitted only tables are kept).
+    By the place of the seed; without those whose maps are not at hand (of results that were submitted only tables are kept), or whose
+    result is too old to say its rules.
     """
-    cuts = {place: _cut_by_otsu(result) for place, result in enumerate(results) if _maps_of(result).exists()}
+    there = [place for place, result in enumerate(results) if "rules" in result and _maps_of(result).exists()]
+    cuts = {place: _cut_by_otsu(results[place]) for place in there}
     return {
         place: {"seed_agreement": fmean(found)}
         for place, mine in cuts.items()

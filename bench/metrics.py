@@ -179,9 +179,9 @@ def mean_dice(made: npt.NDArray[np.uint8], true: npt.NDArray[np.uint8]) -> float
         one, other = made == value, true == value
         tp, fp, fn = ((pixels & judged).sum((1, 2)) for pixels in (one & other, one & ~other, ~one & other))
         scores.append(dice(tp, fp, fn)[tp + fn > 0])
-    return (
-        float(np.mean(np.sort(np.concatenate(scores)))) if scores else 1.0
-    )  # sorted: the same sum in every order of the masks
+    if not scores:
+        return 1.0
+    return float(np.mean(np.sort(np.concatenate(scores))))  # sorted: the same sum in every order of the masks
 
 
 QUARTERS = ("smallest quarter", "second quarter", "third quarter", "largest quarter")

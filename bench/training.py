@@ -181,12 +181,14 @@ def heldout_accuracy(
     exclude each other and every one is right, else over images and classes. Empty where nothing was held out. `net` is put into eval mode.
     """
     heldout = view.heldout
-    labels = labels if labels is not None or heldout is None else heldout.labels
-    if heldout is None or labels is None or not len(heldout):
+    if heldout is None or not len(heldout):
+        return {}
+    truth = heldout.labels if labels is None else labels
+    if truth is None:
         return {}
     net.eval()
     answers = torch.cat([classify(heldout.images(index)).cpu() for index in heldout.in_order()])
-    right = answers == labels.bool()
+    right = answers == truth.bool()
     return {HELD_OUT: float((right.all(1) if view.task.exclusive else right).float().mean())}
 
 

@@ -71,8 +71,8 @@ def test_a_method_that_classifies_logs_how_often_it_is_right(
     """The last value is that of the fitted network; the means of metric learning are known in the last epoch only."""
     settings = SMALL | {"batch": 8, "per_class": 4} | ({"k": 2} if method is DCMLAttention else {})
     made, view = method.model_validate(settings), made_view(LESION, 16, 32)
-    net, training = made.build(LESION), Training(nn.Identity(), tmp_path, seed=0)
-    training.net = net
+    net = made.build(LESION)
+    training = Training(net, tmp_path, seed=0)
     made.fit(net, view, training)
     logged = [(epoch, value) for epoch, name, value in training.history if name == HELD_OUT]
     assert [epoch for epoch, _ in logged] == epochs

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import DataError
-from bench.results.columns import LEADERBOARD_COLUMNS, RANKED_RULE, ROLES, RULES, STAGES, Row, settings_text
+from bench.results.columns import (
+    LEADERBOARD_COLUMNS,
+    RANKED_RULE,
+    ROLES,
+    RULES,
+    STAGES,
+    Row,
+    method_title,
+    settings_text,
+)
 from bench.results.csv_files import read_scores, write_rows
 from bench.results.seed_scores import by_stage, numbers, per_image
 from bench.results.verdicts import Cell, Scored, judge
@@ -163,12 +172,11 @@ def _over_seeds(of_seeds: list[Row]) -> Row:
 def _cell(row: Row, results: list[Row], stage: str, frames: Sequence[DataFrame]) -> Cell:
     """Dice of all seeds, image by image. A method's own maps are deterministic where it says so; a U-Net never is."""
     first, init = frames[0], stage.endswith("init")
-    settings = f" ({row['settings']})" if row["settings"] else ""
     return Cell(
         tuple(first.index.to_numpy(object).tolist()),
         tuple(first["cluster"].to_numpy(object).tolist()),
         RowScores(
-            f"{row['method']}{settings} ({'maps' if init else 'U-Net'})",
+            f"{method_title(row)} ({'maps' if init else 'U-Net'})",
             np.stack([_aligned(frame, first)["dice"].to_numpy() for frame in frames]),
             deterministic=init and all(result.get("deterministic") for result in results),
             fits=tuple(_fitted(result) for result in results),

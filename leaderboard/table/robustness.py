@@ -86,18 +86,14 @@ def _table(table: list[Scored]) -> Table:
         "init": _means([_scores(each, "test_init", "dice") for each in ranked], clusters),
     }
     title = f"{dataset_title(row)} · protocol {row['protocol']} v{row['protocol_version']}"
-    names = tuple(method_name(each) for each in ranked)
+    names = tuple(method_title(each.row) for each in ranked)
     return Table(title, names, tuple(Variant(name, tuple(ranks)) for name, ranks in columns.items()))
-
-
-def method_name(scored: Scored) -> str:
-    """A method with its settings."""
-    return method_title(scored.row)
 
 
 def _sibling(ranked: Scored, table: Sequence[Scored]) -> Scored | None:
     """The same method under the fixed rule, with as many seeds as a ranked row needs."""
-    same = [each for each in table if method_name(each) == method_name(ranked) and each.row["rule"] == "fixed"]
+    name = method_title(ranked.row)
+    same = [each for each in table if method_title(each.row) == name and each.row["rule"] == "fixed"]
     return same[0] if same else None
 
 

@@ -254,17 +254,20 @@ def test_without_scripts_the_tables_are_there(chromium, site):
     context.close()
 
 
+def gallery_of(page, dataset):
+    """The gallery of a data set's table, unfolded and drawn."""
+    gallery = page.locator(f"section.table[data-dataset={dataset}] .gallery")
+    if not gallery.evaluate("e => e.open"):
+        gallery.locator("summary").click()
+    gallery.locator("canvas").first.wait_for()
+    return gallery
+
+
 def test_the_gallery_cuts_and_orders_its_pictures(opened, out, tmp_path):
     write_page(out, tmp_path, Options(private=True, images=4))
     page = opened(tmp_path / "index.html")
-    number = page.evaluate(
-        "[...document.querySelectorAll('section.table')].findIndex(s => s.dataset.dataset === 'tiny_shapes')"
-    )
-    gallery = page.locator(f"#t{number} .gallery")
-    if not gallery.evaluate("e => e.open"):
-        gallery.locator("summary").click()
+    gallery = gallery_of(page, "tiny_shapes")
     pictures = gallery.locator(".pictures")
-    pictures.locator("canvas").first.wait_for()
     assert pictures.locator("tbody tr").count() == 4
     assert pictures.locator("thead th").all_inner_texts()[:3] == ["image", "truth", "map, tiny"]
     assert pictures.locator("canvas").first.get_attribute("aria-label").startswith("image test-")
@@ -331,13 +334,7 @@ def test_light_and_dark_are_two_pages(opened, site, tmp_path):
 def test_the_gallery_says_which_truth_nobody_has_drawn(opened, out, tmp_path):
     write_page(out, tmp_path, Options(private=True, images=10))
     page = opened(tmp_path / "index.html")
-    number = page.evaluate(
-        "[...document.querySelectorAll('section.table')].findIndex(s => s.dataset.dataset === 'unmasked')"
-    )
-    gallery = page.locator(f"#t{number} .gallery")
-    if not gallery.evaluate("e => e.open"):
-        gallery.locator("summary").click()
-    gallery.locator("canvas").first.wait_for()
+    gallery = gallery_of(page, "unmasked")
     truths = gallery.locator("tbody td:nth-child(2)")
     undrawn = [cell for cell in truths.all() if cell.text_content() == "truth: not drawn"]
     assert 0 < len(undrawn) < truths.count()

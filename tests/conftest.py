@@ -32,6 +32,16 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_made_up_plugin_outlives_its_test() -> Iterator[None]:
+    """Plugin files of one test (in its own folder) claim no names in the next; those of tests/plugins stay."""
+    yield
+    from bench import plugins
+
+    for file in [file for file in plugins._files if not file.is_relative_to(ROOT)]:
+        del plugins._files[file]
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real images and weights: $BENCH_TEST_DATA, else `shared/data` beside the repository; skips without it."""

@@ -77,7 +77,7 @@ ALLOWED = {
             results.columns results.csv_files results.remarks results.seed_scores results.table_columns
             results.tables results.verdicts results.visible runs.data runs.learning_curves runs.listing
             runs.sheets statistics.families statistics.letters statistics.over_floors statistics.pairs
-            statistics.resampling statistics.row_scores store thresholds worth.break_even worth.label_budget
+            statistics.resampling statistics.row_scores store thresholds view worth.break_even worth.label_budget
         """.split()
     },
 }

@@ -218,9 +218,15 @@ def test_attribution_finds_the_masks_that_are_as_wrong(tmp_path):
         run_id="r-000000000009",
         stages=[],
     )
+    of_proxies = {"targets": "targets-00000000000a", "content": "now"}
     for name, manifest in {
-        "targets-00000000000a": {"inputs": {"rule": "otsu"}},
-        "scores-00000000000b": {"inputs": {"targets": "targets-00000000000a"}, "record": {"facts": {"dice": 0.6121}}},
+        "targets-00000000000a": {"inputs": {"rule": "otsu"}, "files": {"masks.npy": {"sha256": "now"}}},
+        "scores-00000000000b": {"inputs": of_proxies, "record": {"facts": {"dice": 0.6121}}},
+        "scores-00000000000c": {
+            "inputs": {**of_proxies, "content": "before --fresh"},
+            "record": {"facts": {"dice": 0.2}},
+        },
+        "scores-00000000000d": {"inputs": {"maps": "maps-00000000000e"}, "record": {"facts": {}}},
     }.items():
         folder = tmp_path / "artifacts" / name
         folder.mkdir(parents=True)

@@ -14,7 +14,7 @@ from scipy import stats
 
 from bench.commands.cli import cli
 from bench.leaderboard.table.robustness import robustness_of
-from bench.leaderboard.table.signals import seed_agreement, signals_of
+from bench.leaderboard.table.signals import Correlation, Signal, seed_agreement, signals_of
 from bench.pipeline import mapfile
 from bench.results import collected as results
 
@@ -147,3 +147,8 @@ def test_runs_without_signals_and_constant_ones(tmp_path: Path) -> None:
         )
     (table,) = signals_of(results.collect_scored(tmp_path)).tables
     assert (table.signals[0].between.value, table.signals[0].within.value) == (None, None)
+    assert [Signal("map_entropy", Correlation(None, n), n, Correlation(None, n)).advice for n in (1, 2, 10)] == [
+        "1 method: no advice below 10",
+        "2 methods: no advice below 10",
+        "",
+    ]

@@ -13,6 +13,8 @@ from bench.leaderboard.page.figures_rows import NAMES, TOP, WIDTH, Row, best_fir
 from bench.leaderboard.page.gathered import Table
 from bench.leaderboard.page.shapes import Dot, Figure, Words, line, shortened
 from bench.runs.listing import ARTIFACTS
+from bench.store import MANIFEST
+from bench.view import TARGETS
 from bench.worth.break_even import REFERENCE
 
 ON_MASKS, DEGRADED = "segment_on=masks", "degraded_masks"
@@ -102,13 +104,18 @@ def _proxies_dice(table: Table, row: Row) -> float | None:
 
 
 def _measured(out: Path) -> Iterator[tuple[str, str, float]]:
-    """Targets whose Dice was measured: their artifact, the rule that cut them, the Dice."""
-    for file in sorted((out / ARTIFACTS).glob("scores-*/manifest.json")):
-        manifest = _read(file)
-        targets = str((manifest.get("inputs") or {}).get("targets", ""))
-        if targets:
-            rule = (_read(out / ARTIFACTS / targets / "manifest.json").get("inputs") or {}).get("rule", "")
-            yield targets, str(rule), float(manifest["record"]["facts"]["dice"])
+    """Targets whose Dice was measured as they now are: their artifact, the rule that cut them, the Dice."""
+    for file in sorted((out / ARTIFACTS).glob(f"scores-*/{MANIFEST}")):
+        score = _read(file)
+        inputs = score.get("inputs") or {}
+        if "targets" in inputs:
+            made = _read(out / ARTIFACTS / inputs["targets"] / MANIFEST)
+            if (made.get("files") or {}).get(TARGETS, {}).get("sha256") == inputs["content"]:
+                yield (
+                    str(inputs["targets"]),
+                    str(made["inputs"].get("rule", "")),
+                    float(score["record"]["facts"]["dice"]),
+                )
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -27,6 +27,9 @@ from bench.leaderboard.table.rows import COLUMNS, REPORTED, RUNS, SORT, asked, s
     "--robustness", is_flag=True, help="Rank intervals under other rules, stages and averages, one at a time."
 )
 @click.option("--signals", is_flag=True, help="How what is known without masks goes with Dice.")
+@click.option(
+    "--aa", is_flag=True, help="A/A test: how often rows that are one cell of 20 seeds are declared different."
+)
 def show(
     runs: Path,
     sort: str | None,
@@ -35,6 +38,7 @@ def show(
     plan: Path | None,
     robustness: bool,
     signals: bool,
+    aa: bool,
 ) -> None:
     """Print the Dice tables of the runs under RUNS (default: runs), the columns that fit.
 
@@ -46,7 +50,7 @@ def show(
     shown = asked(columns)
     found = scored_rows(runs)
     rows = with_reported([scored.row for scored in found], reported)
-    extras = _extras(found, plan, robustness, signals)
+    extras = _extras(found, plan, robustness, signals, aa)
     if flags().json:
         document = {"rows": rows, **{name: extra.to_json() for name, extra in extras.items()}} if extras else rows
         click.echo(json.dumps(document, indent=1))
@@ -61,7 +65,7 @@ def show(
         extra.show(console)
 
 
-def _extras(found: Any, plan: Path | None, robustness: bool, signals: bool) -> dict[str, Any]:
+def _extras(found: Any, plan: Path | None, robustness: bool, signals: bool, aa: bool) -> dict[str, Any]:
     """What was asked for beside the table, by name; each has `show` and `to_json`."""
     extras: dict[str, Any] = {}
     if plan is not None:
@@ -76,4 +80,8 @@ def _extras(found: Any, plan: Path | None, robustness: bool, signals: bool) -> d
         from bench.leaderboard.table.signals import signals_of
 
         extras["signals"] = signals_of(found)
+    if aa:
+        from bench.leaderboard.table.aa import aa_of
+
+        extras["aa"] = aa_of(found)
     return extras

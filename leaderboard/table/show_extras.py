@@ -1,4 +1,4 @@
-"""What `bench leaderboard show` prints below its tables when it is asked: robustness of the ranking, and signals without masks."""
+"""What `bench leaderboard show` prints below its tables when it is asked: robustness of the ranking, signals without masks, A/A tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bench.leaderboard.table.aa import SEEDS, AATests
 from bench.leaderboard.table.robustness import EMPTY, Robustness, rank_text
 from bench.leaderboard.table.signals import Correlation, Signals
 from bench.results.tables import ASCII_BOX, paper
+from bench.statistics.letters import LEVEL
+from bench.statistics.pairs import NOT_ENOUGH
 
 
 def show_robustness(found: Robustness, console: Console) -> None:
@@ -43,6 +46,20 @@ def show_signals(found: Signals, console: Console) -> None:
         console.print(made)
         for sentence in dict.fromkeys(each.advice for each in table.signals if each.advice):
             console.print(paper(sentence, console))
+
+
+def show_aa(found: AATests, console: Console) -> None:
+    """Two lines for each row with enough seeds."""
+    if not found.tests:
+        console.print(
+            paper(f"A/A: {NOT_ENOUGH}; {SEEDS} seeds of a row are needed, {found.most_seeds} are there", console)
+        )
+    for test in found.tests:
+        dealt = f"its {test.seeds} seeds dealt {test.tables} times to {test.rows} rows of {test.seeds_each}"
+        drawn = f"clusters of {test.images} images drawn"
+        verdict = f"{test.false_share:.1%} of these tables declare a difference; {LEVEL:.0%} are allowed"
+        console.print(paper(f"A/A · {test.title}", console))
+        console.print(paper(f"{dealt}, {drawn}: {verdict}", console))
 
 
 def small_table(console: Console, left: str, right: Sequence[str]) -> Table:

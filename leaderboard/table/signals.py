@@ -50,7 +50,8 @@ class Signal:
     @property
     def advice(self) -> str:
         """What may be made of it."""
-        return f"{self.between.n} methods: no advice below {ADVICE}" if self.between.n < ADVICE else ""
+        n = self.between.n
+        return f"{n} method{'' if n == 1 else 's'}: no advice below {ADVICE}" if n < ADVICE else ""
 
 
 @dataclass(frozen=True)

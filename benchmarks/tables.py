@@ -19,7 +19,7 @@ METHODS, DATASETS, IMAGES, TURNS = 50, 20, 1_000, 3
 SHOW_ALLOWED = 1.5
 """CPU seconds that showing a finished run may take, its start included"""
 READ = "import pandas, sys; pandas.read_csv(sys.argv[1])"
-COLLECT = "import sys, pathlib; from bench import results; results.collect(pathlib.Path(sys.argv[1]))"
+COLLECT = "import sys, pathlib; from bench.results import collected; collected.collect(pathlib.Path(sys.argv[1]))"
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 
@@ -43,7 +43,7 @@ def measure(folder: Path) -> Iterator[Row]:
 def memory(folder: Path) -> tuple[float, float]:
     """MiB that a table from `many` takes beyond its imports, and the size of its CSV; after `measure`."""
     taken = _peak(f"{COLLECT}; {PEAK}", folder / "many") - _peak(
-        f"from bench import results; import pandas; {PEAK}", folder
+        f"from bench.results import collected; import pandas; {PEAK}", folder
     )
     return taken, (folder / "whole.csv").stat().st_size / 2**20
 

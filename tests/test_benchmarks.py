@@ -1,0 +1,20 @@
+"""The benchmarks that start programs of their own still start them; how long they take is no test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import page, tables
+
+
+def test_large_tables_and_pages_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"METHODS": 2, "DATASETS": 1, "IMAGES": 30, "TURNS": 1}.items():
+        monkeypatch.setattr(tables, name, value)
+    monkeypatch.setattr(page, "TURNS", 1)
+    rows = [*tables.measure(tmp_path), *page.measure(tmp_path)]
+    assert [row.what.split()[0] for row in rows] == ["table", "`bench", "page"]
+    assert all(row.ours > 0 and row.theirs > 0 for row in rows)
+    taken, size = tables.memory(tmp_path)
+    assert taken > 0 < size

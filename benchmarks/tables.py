@@ -20,7 +20,14 @@ SHOW_ALLOWED = 1.5
 """CPU seconds that showing a finished run may take, its start included"""
 READ = "import pandas, sys; pandas.read_csv(sys.argv[1])"
 COLLECT = "import sys, pathlib; from bench.results import collected; collected.collect(pathlib.Path(sys.argv[1]))"
-PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+PEAK = """
+from pathlib import Path; import resource, sys
+if (status := Path("/proc/self/status")).is_file():  # ru_maxrss would count what the parent held when it started this process
+    print(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1))
+"""
+"""The most KiB that the process ever held."""
 
 
 def measure(folder: Path) -> Iterator[Row]:
@@ -42,17 +49,14 @@ def measure(folder: Path) -> Iterator[Row]:
 
 def memory(folder: Path) -> tuple[float, float]:
     """MiB that a table from `many` takes beyond its imports, and the size of its CSV; after `measure`."""
-    taken = _peak(f"{COLLECT}; {PEAK}", folder / "many") - _peak(
-        f"from bench.results import collected; import pandas; {PEAK}", folder
-    )
+    importing = "from bench.results import collected; import pandas"
+    taken = _peak(COLLECT, folder / "many") - _peak(importing, folder)
     return taken, (folder / "whole.csv").stat().st_size / 2**20
 
 
 def _peak(program: str, argument: Path) -> float:
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program, str(argument)], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024) / 2**20
+    words = [sys.executable, "-P", "-c", f"{program}\n{PEAK}", str(argument)]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout) / 2**10
 
 
 def make(out: Path, methods: int, datasets: int, images: int, seeds: int = 1) -> None:

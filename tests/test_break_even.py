@@ -79,7 +79,7 @@ def test_a_pretrained_encoder_makes_a_second_curve_with_a_title_of_its_own(
     torch.save(torchvision.models.mobilenet_v2().state_dict(), weights)
     encoder = ("--pretrained", str(weights), "--pretrained-encoder", "mobilenet_v2", "--pretrained-counts", "1,2,5")
     done = command(
-        "break-even", "--method", "otsu", "--seed", "0", "--counts", "1,2,all", "--draws", "2", *encoder, "--json"
+        "break-even", "--method", "otsu", "--seed", "0", "--counts", "1,2,all", "--draws", "3", *encoder, "--json"
     )
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
@@ -98,7 +98,7 @@ def test_a_pretrained_encoder_makes_a_second_curve_with_a_title_of_its_own(
 
 def test_a_failed_method_stops_nothing_and_shows_in_the_exit_code(worked: list[str], command: Command) -> None:
     done = command(
-        "break-even", "--method", "broken,centre_disc", "--seed", "0", "--counts", "1,2,4", "--draws", "2", "--json"
+        "break-even", "--method", "broken,centre_disc", "--seed", "0", "--counts", "1,2,4", "--draws", "3", "--json"
     )
     assert done.exit_code == 1
     (answer,) = json.loads(done.stdout)["answers"]
@@ -132,8 +132,11 @@ def test_counts_and_draws_reach_the_cells(command: Command, tmp_path: Path) -> N
         (("--counts", "1,2"), "a curve takes at least 3 counts, as in --counts 1,5,20,all, not '1,2'"),
         (("--counts", "1,two,all"), "--counts takes numbers of masks from 1 and `all`, as in 1,5,20,all, not 'two'"),
         (("--counts", "0,1,2"), "not '0'"),
-        (("--draws", "5,3,2"), "--draws takes one or two numbers from 2 (up to 50 masks, above), as in 5,3"),
-        (("--draws", "1"), "not '1'"),
+        (
+            ("--draws", "5,3,2"),
+            "--draws takes one or two numbers from 3, as an interval does (up to 50 masks, above), as in 5,3",
+        ),
+        (("--draws", "2"), "not '2'"),
         (("--pretrained-encoder", "resnet18"), "need --pretrained FILE (or imagenet)"),
         (("--pretrained", "imagenet", "--pretrained-encoder", "resnet1"), "protocol.encoder: there is no resnet1"),
         (

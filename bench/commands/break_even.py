@@ -55,7 +55,7 @@ def request_of(options: dict[str, Any]) -> RunRequest:
     default="5,3",
     show_default=True,
     metavar="R[,R]",
-    help="Draws of each number: up to 50 masks, and above.",
+    help="Draws of each number, from 3: up to 50 masks, and above.",
 )
 @click.option("--pretrained", metavar="FILE|imagenet", help="A second curve: a U-Net whose encoder has these weights.")
 @click.option("--pretrained-encoder", metavar="NAME", help="That encoder, as in protocol.encoder.  [default: resnet34]")

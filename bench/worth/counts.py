@@ -9,6 +9,7 @@ from bench.errors import DataError, UsageError
 from bench.pipeline.cells import Derived, derive
 from bench.pipeline.plan import Planned
 from bench.protocol import Protocol
+from bench.statistics.row_scores import MIN_SEEDS
 from bench.worth.break_even import FEWEST
 
 ALL = "all"
@@ -50,9 +51,9 @@ def parse_counts(text: str) -> Counts:
 def parse_draws(text: str) -> tuple[int, int]:
     """`5,3` -> 5 draws for up to 50 masks, 3 for more; one number is for both."""
     parts = [part.strip() for part in text.split(",")]
-    if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and int(part) >= 2 for part in parts):
+    if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and int(part) >= MIN_SEEDS for part in parts):
         raise UsageError(
-            f"--draws takes one or two numbers from 2 (up to {MANY} masks, above), as in 5,3, not {text!r}"
+            f"--draws takes one or two numbers from {MIN_SEEDS}, as an interval does (up to {MANY} masks, above), as in 5,3, not {text!r}"
         )
     return int(parts[0]), int(parts[-1])
 

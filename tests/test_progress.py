@@ -58,3 +58,15 @@ def test_the_estimate_is_the_mean_of_what_is_done(monkeypatch, done, cells, seco
     shown.cells, shown.done, shown.began = cells, done, 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(seconds))
     assert said in shown.remaining()
+
+
+def test_a_second_lot_of_cells_is_counted_from_its_beginning(capsys):
+    """`bench attribution` works out cells twice."""
+    shown = Display(RunRequest(("otsu",), ("synthetic",), SMOKE))
+    for cells in (2, 3):
+        shown.expect(cells)
+        for _ in range(cells):
+            with shown.cell("otsu on synthetic") as line:
+                line.finish("")
+    told = [text.split("]")[0] for text in capsys.readouterr().err.splitlines()]
+    assert told == ["[1/2", "[2/2", "[1/3", "[2/3", "[3/3"]

@@ -67,8 +67,8 @@ class Display:
             self.progress.update(self.bar, completed=done, total=total, visible=done < total)
 
     def expect(self, cells: int) -> None:
-        """How many cells will be worked out."""
-        self.cells, self.began = cells, time.monotonic()
+        """How many cells will be worked out now; those before are not counted with them."""
+        self.cells, self.done, self.began = cells, 0, time.monotonic()
 
     def remaining(self) -> str:
         """What the cells to come will take if they take as long as those that are done; nothing after the last."""

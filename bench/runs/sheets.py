@@ -106,6 +106,11 @@ def dataset_title(row: Row) -> str:
     return f"{row['dataset']} ({row['label']})" if row["label"] else str(row["dataset"])
 
 
+def table_title(row: Row) -> str:
+    """Data set and protocol of the row's table in one line."""
+    return " · ".join(_names(row))
+
+
 def in_order(rows: Sequence[Row], sort: str | None) -> list[Row]:
     """Rows sorted by a column of leaderboard.csv: scores from high to low, texts, ranks and costs from low to high, empty cells last."""
     if sort is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.results.columns import Row, method_title
 from bench.results.verdicts import Cell, Scored
-from bench.runs.sheets import dataset_title
+from bench.runs.sheets import table_title
 from bench.statistics.families import false_tables
 from bench.statistics.row_scores import MIN_CLUSTERS
 
@@ -74,5 +74,5 @@ def _test(row: Row, cell: Cell) -> AATest:
     rows = min(MOST_ROWS, seeds // SEEDS_EACH)
     draw = np.random.default_rng(SEED)
     share = false_tables(cell.scores.values, cell.clusters, rows, SEEDS_EACH, TABLES, draw)
-    title = f"{method_title(row)} · {dataset_title(row)} · protocol {row['protocol']} v{row['protocol_version']} · rule {row['rule']}"
+    title = f"{method_title(row)} · {table_title(row)} · rule {row['rule']}"
     return AATest(title, seeds, images, rows, SEEDS_EACH, TABLES, share)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bench.metrics import size_quartiles
 from bench.results.columns import method_title
 from bench.results.verdicts import Scored
-from bench.runs.sheets import dataset_title, table_key
+from bench.runs.sheets import table_key, table_title
 from bench.statistics.families import rank
 from bench.statistics.letters import LEVEL, holm
 from bench.statistics.pairs import NOT_ENOUGH
@@ -85,7 +85,7 @@ def _table(table: list[Scored]) -> Table:
         "macro": _resampled([_statistic(each, _macro) for each in ranked], clusters),
         "init": _means([_scores(each, "test_init", "dice") for each in ranked], clusters),
     }
-    title = f"{dataset_title(row)} · protocol {row['protocol']} v{row['protocol_version']}"
+    title = table_title(row)
     names = tuple(method_title(each.row) for each in ranked)
     return Table(title, names, tuple(Variant(name, tuple(ranks)) for name, ranks in columns.items()))
 

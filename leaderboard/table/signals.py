@@ -17,7 +17,7 @@ from bench.pipeline import mapfile
 from bench.pipeline.signals import SPREAD, agreement
 from bench.results.columns import RANKED_RULE, Row
 from bench.results.verdicts import Scored
-from bench.runs.sheets import dataset_title, table_key
+from bench.runs.sheets import table_key, table_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +98,7 @@ def signals_of(scored: Sequence[Scored]) -> Signals:
         runs = [run for number, each in enumerate(rows) for run in _runs(number, each)]
         if names := list(dict.fromkeys(name for run in runs for name in run.signals)):
             row = rows[0].row
-            title = f"{dataset_title(row)} · protocol {row['protocol']} v{row['protocol_version']}"
+            title = table_title(row)
             tables.append(Table(title, RANKED_RULE, tuple(_signal(name, runs) for name in names)))
     return Signals(tuple(tables))
 

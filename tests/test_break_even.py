@@ -134,7 +134,7 @@ def test_counts_and_draws_reach_the_cells(command: Command, tmp_path: Path) -> N
         (("--counts", "0,1,2"), "not '0'"),
         (
             ("--draws", "5,3,2"),
-            "--draws takes one or two numbers (up to 50 masks, above) from 3, which an interval needs, as in 5,3",
+            "--draws takes one or two numbers (up to 50 masks, above) from 3, as intervals need, as in 5,3",
         ),
         (("--draws", "2"), "not '2'"),
         (("--pretrained-encoder", "resnet18"), "need --pretrained FILE (or imagenet)"),

@@ -53,7 +53,7 @@ def parse_draws(text: str) -> tuple[int, int]:
     parts = [part.strip() for part in text.split(",")]
     if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and int(part) >= MIN_SEEDS for part in parts):
         raise UsageError(
-            f"--draws takes one or two numbers (up to {MANY} masks, above) from {MIN_SEEDS}, which an interval needs, as in 5,3, not {text!r}"
+            f"--draws takes one or two numbers (up to {MANY} masks, above) from {MIN_SEEDS}, as intervals need, as in 5,3, not {text!r}"
         )
     return int(parts[0]), int(parts[-1])
 
